@@ -1,0 +1,1 @@
+"""Reads, fetches, computes and draws; knows nothing of MkDocs."""

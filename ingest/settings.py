@@ -1,0 +1,196 @@
+"""The configuration in `site-config/`, as typed and frozen objects.
+
+`knowledge-base.yml` is about the company, `sources.yml` about where telemetry comes
+from. A source's own keys stay as they were written (`SourceConfig.options`), because only
+the source's module knows them; so adding a source changes nothing here. `${NAME}` in
+sources.yml is left unexpanded as well: a build needs no credentials.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+from ingest.errors import Problem
+from ingest.fields import IDENTIFIER, Duration, Identifier, Line, Link, Moment, Name, Strict, Title, wrong
+from ingest.marked import Marked, read_yaml
+from ingest.schema import read_model
+from ingest.story import Series
+from ingest.units import format_duration
+
+KNOWLEDGE_BASE_FILE = "site-config/knowledge-base.yml"
+SOURCES_FILE = "site-config/sources.yml"
+CUSTOMER_FIELDS = ("impact", "affected", "revenue", "video", "blocks_workflow", "downstream", "support_toil", "churn")
+
+
+def _read_zone(value: Any) -> ZoneInfo:
+    if isinstance(value, ZoneInfo):
+        return value
+    try:
+        return ZoneInfo(str(value))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise wrong(f"{value!r} is not a time zone", "write UTC or a name such as Europe/Berlin") from None
+
+
+def _read_ticket_pattern(value: Any) -> str:
+    try:
+        re.compile(str(value))
+    except re.error as error:
+        raise wrong(f"{value!r} is not a regular expression: {error}", "write one such as PERF-[0-9]+") from None
+    return str(value)
+
+
+def _read_step(value: timedelta) -> timedelta:
+    if not timedelta(minutes=1) <= value <= timedelta(days=1) or timedelta(days=1) % value:
+        # A day must be a whole number of steps, or its figures would borrow from its neighbours.
+        raise wrong(f"{format_duration(value)} does not divide a day", "write 1h, or another part of a day from 1m on")
+    return value
+
+
+Zone = Annotated[
+    ZoneInfo, PlainValidator(_read_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})
+]
+TicketPattern = Annotated[str, BeforeValidator(_read_ticket_pattern)]
+Step = Annotated[Duration, AfterValidator(_read_step)]
+
+
+class Area(Strict):
+    """A part of the product, and the team that looks after it."""
+
+    title: Title
+    """The area's name."""
+    team: Line | None = None
+    """The team that owns its stories."""
+
+
+class Freshness(Strict):
+    """How old telemetry may become before a page says so."""
+
+    warn: Duration = timedelta(hours=36)
+    """From this age on a series is called stale."""
+    error: Duration = timedelta(days=7)
+    """From this age on it is called long stale."""
+
+
+class Settings(Strict):
+    """What `site-config/knowledge-base.yml` holds."""
+
+    name: Title = "Performance knowledge base"
+    """The site's name."""
+    url: Link | None = None
+    """The address at which the site is published."""
+    timezone: Zone = ZoneInfo("UTC")
+    """The zone whose calendar days are the days of all figures."""
+    accountable: Line | None = None
+    """The performance team."""
+    areas: dict[Identifier, Area] = Field(default_factory=dict)
+    """The parts of the product."""
+    tickets: dict[TicketPattern, Link] = Field(default_factory=dict)
+    """A pattern for ticket names, and the address they link to ({} is the name)."""
+    report_form: Link | None = None
+    """Where a customer's report goes ({title} and {url} are filled in)."""
+    freshness: Freshness = Freshness()
+    """How old telemetry may become."""
+    office_hours: Line | None = None
+    """When and where anyone can bring a slow thing."""
+    series: dict[Name, Series] = Field(default_factory=dict)
+    """Series that several stories share through `use`."""
+    hide: tuple[Line, ...] = ()
+    """Customer fields that are kept out of the site and its data files."""
+    store: Line = ".snapshots"
+    """The folder of live telemetry, relative to the knowledge base."""
+    now: Moment | None = None
+    """Samples and tests only: the clock of this knowledge base; a banner says so."""
+
+
+class SourceBasics(Strict):
+    """What every source of `site-config/sources.yml` has; `kind` decides the rest."""
+
+    kind: Line
+    """The kind of source."""
+    title: Title | None = None
+    """The source's name, in words."""
+    step: Step = timedelta(hours=1)
+    """The time that one row covers."""
+    history: Duration = timedelta(days=90)
+    """How far back a first fetch reaches."""
+    explore: Link | None = None
+    """An address that opens a query in the company's own tools ({query} is filled in)."""
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One source: what all kinds share, and the kind's own keys as they were written."""
+
+    id: str
+    basics: SourceBasics
+    options: Marked
+
+    @property
+    def kind(self) -> str:
+        return self.basics.kind
+
+    @property
+    def title(self) -> str:
+        return self.basics.title or self.id
+
+    @property
+    def step(self) -> timedelta:
+        return self.basics.step
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Both files of `site-config/`, and what is wrong with them."""
+
+    settings: Settings
+    sources: dict[str, SourceConfig]
+    problems: tuple[Problem, ...] = ()
+
+    def step_of(self, series: Series) -> timedelta:
+        """The time that one row of `series` covers; an hour where its source is unknown."""
+        source = self.sources.get(series.source)
+        return source.step if source else timedelta(hours=1)
+
+
+def read_settings(raw: bytes | None) -> tuple[Settings, Marked, list[Problem]]:
+    """The knowledge base's settings; all defaults where there is no file."""
+    marked = read_yaml(KNOWLEDGE_BASE_FILE, raw or b"")
+    settings, usable, problems = read_model(Settings, marked, {})
+    found = [*marked.problems, *problems]
+    for index, name in enumerate(settings.hide):
+        if name not in CUSTOMER_FIELDS:
+            what = f"hide[{index}]: {name!r} is not a customer field"
+            found.append(Problem(usable.where(("hide", index)), "PK104", what, f"known: {', '.join(CUSTOMER_FIELDS)}"))
+    return settings, usable, found
+
+
+def read_sources(raw: bytes | None) -> tuple[dict[str, SourceConfig], list[Problem]]:
+    """The sources by id; the built-in `demo` alone where there is no file."""
+    marked = read_yaml(SOURCES_FILE, raw if raw is not None else b"demo: {kind: demo}\n")
+    problems = list(marked.problems)
+    sources: dict[str, SourceConfig] = {}
+    for name in marked.data:
+        source, found = _read_source(name, marked)
+        problems += found
+        if source:
+            sources[name] = source
+    return sources, problems
+
+
+def _read_source(name: str, marked: Marked) -> tuple[SourceConfig | None, list[Problem]]:
+    where = marked.where((name,))
+    if not IDENTIFIER.fullmatch(name):
+        return None, [Problem(where, "PK103", f"{name!r} is not an id", "lower-case letters, digits, - and _")]
+    entry = marked.below(name)
+    if entry is None:
+        return None, [Problem(where, "PK103", f"{name}: must be a mapping", "write `kind: prometheus` below it")]
+    options = {key: value for key, value in entry.data.items() if key not in SourceBasics.model_fields}
+    shared = {key: value for key, value in entry.data.items() if key in SourceBasics.model_fields}
+    basics, _, problems = read_model(SourceBasics, replace(entry, data=shared), {"kind": ""})
+    if not basics.kind:
+        return None, problems
+    return SourceConfig(name, basics, replace(entry, data=options)), problems

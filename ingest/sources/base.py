@@ -1,0 +1,121 @@
+"""What every source of telemetry is: a kind of its own options, and one way to fetch.
+
+A source module holds one class with this shape and stands in the table `SOURCES`; that
+is all a new source takes. Sources answer with raw rows; sorting them, dropping what is
+no number and refusing contradictions is done once, by `tidy`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+
+from ingest.errors import FetchError, UserError
+from ingest.fields import Strict
+from ingest.story import Series
+
+
+@dataclass(frozen=True)
+class Window:
+    """The steps to fetch: those that begin at `start` or later and end at `end` or earlier.
+
+    Both are in UTC and multiples of `step` since the epoch.
+    """
+
+    start: datetime
+    end: datetime
+    step: timedelta
+
+    @property
+    def steps(self) -> int:
+        """How many rows a window without gaps has."""
+        return max(0, (self.end - self.start) // self.step)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A source's answer.
+
+    `rows` has a timezone-aware index of the steps' *starts* and float columns: `value`, or for
+    a histogram its cumulative bucket counts within the step, `le=0.005` ... `le=+Inf`, and
+    `sum`, the sum of the step's values. `partial` and `warnings` are the source's own words
+    about an answer that is not all there.
+    """
+
+    rows: pd.DataFrame
+    partial: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a series cannot be asked of a source: the front matter's key, the mistake, a hint."""
+
+    key: str
+    what: str
+    hint: str = ""
+
+
+class Source(Protocol):
+    """One kind of source; a class of this shape stands in `SOURCES`."""
+
+    Options: ClassVar[type[Strict]]
+    """The kind's own keys of sources.yml."""
+
+    def __init__(self, name: str, options: Strict, environ: Mapping[str, str]) -> None:
+        """Opens nothing; raises UserError where a variable of `environ` is missing."""
+
+    @staticmethod
+    def objections(series: Series, step: timedelta) -> Sequence[Objection]:
+        """What is wrong with `series` for this kind of source; touches nothing."""
+
+    @staticmethod
+    def query(series: Series, step: timedelta) -> str:
+        """The request in words a reader of the page can follow; kept in the snapshot."""
+
+    def fetch(self, series: Series, window: Window) -> Fetched:
+        """The rows of `window`; raises FetchError where there is no good answer."""
+
+    def close(self) -> None:
+        """Frees connections."""
+
+
+def tidy(fetched: Fetched, window: Window) -> Fetched:
+    """The answer with its rows in order, on the window's steps, and numbers only.
+
+    A row with a value that is not finite is a gap, never a zero. Raises FetchError where
+    two rows of one step contradict each other, or a row stands between the steps.
+    """
+    rows = fetched.rows.astype("float64")
+    rows.index = pd.DatetimeIndex(rows.index, name="time").tz_convert("UTC").as_unit("s")
+    rows = rows.sort_index(kind="stable")
+    rows = rows[(rows.index >= window.start) & (rows.index < window.end)]
+    off_step = rows.index.to_numpy().astype("int64") % int(window.step.total_seconds()) != 0
+    if off_step.any():
+        what = f"a row at {rows.index[off_step][0].isoformat()} does not begin a step of {window.step}"
+        raise FetchError(what, fault="answer")
+    present = rows.replace([np.inf, -np.inf], np.nan)
+    # Every histogram row needs its total; a bucket that was born later may be missing.
+    needed = [column for column in present.columns if column in ("value", "le=+Inf", "sum")]
+    present = present.dropna(subset=needed)
+    present = present[~present.reset_index().duplicated().to_numpy()]
+    twice = present.index.duplicated()
+    if twice.any():
+        what = f"two different values for the step at {present.index[twice][0].isoformat()}"
+        raise FetchError(what, fault="answer")
+    return Fetched(present, fetched.partial, fetched.warnings)
+
+
+def expand(text: str, environ: Mapping[str, str], where: str) -> str:
+    """`text` with every `${NAME}` from the environment; UserError where one is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in environ:
+            raise UserError(where, f"the environment has no {match[1]}", f"export {match[1]} before refreshing")
+        return environ[match[1]]
+
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", value, text)

@@ -74,6 +74,11 @@ class _RefusedError(Exception):
         self.problem = problem
 
 
+def spell(path: Path) -> str:
+    """A path as a reader writes it: `timeboxes[0].budget`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "the file"
+
+
 def decode(path: str, raw: bytes, limit: int) -> tuple[str, list[Problem]]:
     """A file's text, or the problem that keeps it from being read."""
     if len(raw) > limit:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ingest.errors import Problem, did_you_mean
-from ingest.marked import Marked, Path
+from ingest.marked import Marked, Path, spell
 
 M = TypeVar("M", bound=BaseModel)
 D = TypeVar("D", bound=Marked)
@@ -66,7 +66,7 @@ def _problem(model: type[BaseModel], marked: Marked, detail: ErrorDetails) -> Pr
     context = detail.get("ctx") or {}
     what, hint = detail["msg"], context.get("hint", "")
     code = _CODES.get(kind, "PK103")
-    name = _spell(path)
+    name = spell(path)
     if kind == "extra_forbidden":
         what, hint = f"{name} is not a known field", did_you_mean(str(path[-1]), _known_fields(model, path[:-1]))
         return Problem(marked.where(path), code, what, hint)
@@ -98,11 +98,6 @@ def _real_path(data: Any, loc: tuple[int | str, ...]) -> Path:
             continue
         path.append(part)
     return tuple(path)
-
-
-def _spell(path: Path) -> str:
-    """`timeboxes[0].budget`"""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "the file"
 
 
 def _known_fields(model: Any, path: Path) -> set[str]:

@@ -353,7 +353,7 @@ class Story:
     """A story as it was read: what is usable of it, and every problem with its place.
 
     `series` holds its telemetry with shared series resolved; one that names an unknown
-    shared series is left out (and is a problem).
+    shared series is left out (and is a problem). `mistaken` are the fields that hold a mistake.
     """
 
     slug: str
@@ -362,15 +362,12 @@ class Story:
     series: dict[str, Series]
     body: str
     document: Document
+    mistaken: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
 
     def where(self, *path: str | int) -> Where:
         """The place of a part of the front matter: `story.where("timeboxes", 0)`."""
         return self.document.where(path)
-
-    def says(self, *path: str | int) -> bool:
-        """Whether the file holds this part at all, be it right or wrong."""
-        return path in self.document.marks
 
     @property
     def opened(self) -> date | None:
@@ -397,7 +394,9 @@ def read_story(slug: str, path: str, raw: bytes, shared: dict[str, Series]) -> S
             series[name] = entry
         elif entry.use in shared:
             series[name] = shared[entry.use]
-    return Story(slug, path, front, series, document.body, usable, tuple(sorted(document.problems + problems)))
+    mistaken = frozenset(key for key, value in document.data.items() if usable.data.get(key) != value)
+    found = tuple(sorted(document.problems + problems))
+    return Story(slug, path, front, series, document.body, usable, mistaken, found)
 
 
 def moment_of(when: date | datetime, zone: tzinfo) -> datetime:

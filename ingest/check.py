@@ -1,0 +1,237 @@
+"""Every problem of a knowledge base: a pure function of what people wrote and the date.
+
+A story's own mistakes come from its reader; what is added here needs more than one
+story's file: areas, sources, other stories, and what its stage demands.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ingest.codes import OVERRIDABLE
+from ingest.errors import Problem, Where, did_you_mean
+from ingest.knowledge import KnowledgeBase
+from ingest.lifecycle import impossible_dates, overruns, unmet
+from ingest.marked import Marked, Path
+from ingest.schema import read_model
+from ingest.settings import Configuration, SourceConfig
+from ingest.sources import SOURCES
+from ingest.story import Series, Story, Use
+
+_IMAGE = re.compile(r"!\[[^\]\n]*\]\(\s*<?([^)\s>]+\.svg)\b")
+_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check` found: problems of the whole, and of each story by its slug."""
+
+    general: tuple[Problem, ...]
+    of_story: dict[str, tuple[Problem, ...]]
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All problems, in the order of files and lines."""
+        return sorted([*self.general, *(each for found in self.of_story.values() for each in found)])
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that keep a strict build from publishing."""
+        return [each for each in self.problems if each.severity == "error"]
+
+    def bad(self, slug: str) -> bool:
+        """Whether this story has an error, and so is quarantined by a build that is not strict."""
+        return any(each.severity == "error" for each in self.of_story.get(slug, ()))
+
+
+def check(base: KnowledgeBase) -> Report:
+    """Every problem of `base`, whose pages and store are not looked at."""
+    general = [*base.config.problems, *base.problems, *check_sources(base.config), *_shared_series(base)]
+    slugs = {story.slug for story in base.stories}
+    return Report(tuple(sorted(general)), {story.slug: _check_story(story, base, slugs) for story in base.stories})
+
+
+def _check_story(story: Story, base: KnowledgeBase, slugs: set[str]) -> tuple[Problem, ...]:
+    found = [
+        *story.problems,
+        *_ids(story),
+        *_references(story, base, slugs),
+        *_telemetry(story, base.config),
+        *_charts(story),
+        *unmet(story),
+        *impossible_dates(story, base.clock.now),
+        *overruns(story),
+        *_overrides(story),
+    ]
+    set_aside = story.front.override.keys() & OVERRIDABLE
+    return tuple(sorted({each for each in found if each.code not in set_aside}))
+
+
+def check_sources(config: Configuration) -> Iterator[Problem]:
+    """Problems of sources.yml that only the kinds of sources know."""
+    for source in config.sources.values():
+        if source.kind in SOURCES:
+            yield from read_model(SOURCES[source.kind].Options, source.options, {})[2]
+        else:
+            where = source.options.where(("kind",))
+            hint = did_you_mean(source.kind, SOURCES)
+            yield Problem(where, "PK104", f"kind: {source.kind!r} is not a kind of source", hint)
+
+
+def _shared_series(base: KnowledgeBase) -> Iterator[Problem]:
+    for name, series in base.settings.series.items():
+        yield from _series_problems(series, ("series", name), base.settings_marks, base.config)
+
+
+def _ids(story: Story) -> Iterator[Problem]:
+    for field in ("hypotheses", "fixes"):
+        seen: set[str] = set()
+        for index, entry in enumerate(getattr(story.front, field)):
+            if entry.id in seen:
+                yield Problem(
+                    story.where(field, index, "id"), "PK106", f"{field}: {entry.id!r} is used twice", "rename it"
+                )
+            seen.add(entry.id)
+
+
+def _references(story: Story, base: KnowledgeBase, slugs: set[str]) -> Iterator[Problem]:
+    front, settings = story.front, base.settings
+    if front.area and front.area not in settings.areas:
+        hint = did_you_mean(front.area, settings.areas) or "declare it under areas: in knowledge-base.yml"
+        yield Problem(story.where("area"), "PK201", f"area: {front.area!r} is not an area", hint)
+    if front.same_as and (front.same_as not in slugs or front.same_as == story.slug):
+        hint = did_you_mean(front.same_as, slugs - {story.slug})
+        yield Problem(story.where("same_as"), "PK204", f"same_as: {front.same_as!r} is not another story", hint)
+    for index, report in enumerate(front.reports):
+        if (source := getattr(report, "source", None)) and source not in base.config.sources:
+            hint = did_you_mean(source, base.config.sources)
+            where = story.where("reports", index, "source")
+            yield Problem(where, "PK202", f"reports[{index}].source: {source!r} is not a source", hint)
+    for path, ticket in _tickets(story):
+        if settings.tickets and not any(re.fullmatch(pattern, ticket) for pattern in settings.tickets):
+            what = f"{ticket!r} matches no pattern of `tickets` in knowledge-base.yml, so it has no link"
+            yield Problem(story.where(*path), "PK208", what, "", "warning")
+
+
+def _tickets(story: Story) -> Iterator[tuple[Path, str]]:
+    for index, ticket in enumerate(story.front.tickets):
+        yield ("tickets", index), ticket
+    for index, fix in enumerate(story.front.fixes):
+        if fix.ticket:
+            yield ("fixes", index, "ticket"), fix.ticket
+
+
+def _telemetry(story: Story, config: Configuration) -> Iterator[Problem]:
+    for name, entry in story.front.telemetry.items():
+        path: Path = ("telemetry", name)
+        if isinstance(entry, Use):
+            if entry.use not in config.settings.series:
+                hint = did_you_mean(entry.use, config.settings.series) or "declare it in knowledge-base.yml"
+                what = f"telemetry.{name}.use: {entry.use!r} is not a shared series"
+                yield Problem(story.where(*path, "use"), "PK203", what, hint)
+        else:
+            yield from _series_problems(entry, path, story.document, config)
+    for place, wanted in _series_names(story):
+        # A series that is there and wrong has been named already.
+        if wanted not in story.front.telemetry and "telemetry" not in story.mistaken:
+            what = f"{place[-1]}: {wanted!r} is not a series of this story"
+            yield Problem(story.where(*place), "PK203", what, did_you_mean(wanted, story.front.telemetry))
+    yield from _goal_unit(story)
+    yield from _tests(story)
+
+
+def _series_problems(series: Series, path: Path, marked: Marked, config: Configuration) -> Iterator[Problem]:
+    """What is wrong with a series beyond its form: an unknown source, or one that cannot be asked this."""
+    source = config.sources.get(series.source)
+    if source is None:
+        hint = did_you_mean(series.source, config.sources)
+        yield Problem(marked.where((*path, "source")), "PK202", f"source: {series.source!r} is not a source", hint)
+    elif source.kind in SOURCES:
+        yield from _objections(series, path, marked, source)
+
+
+def _objections(series: Series, path: Path, marked: Marked, source: SourceConfig) -> Iterator[Problem]:
+    for objection in SOURCES[source.kind].objections(series, source.step):
+        where = marked.where((*path, objection.key))
+        yield Problem(where, "PK205", f"{objection.key}: {objection.what}", objection.hint)
+
+
+def _series_names(story: Story) -> Iterator[tuple[Path, str]]:
+    """Every place in which a story names one of its series."""
+    front = story.front
+    if front.slo:
+        yield ("slo", "series"), front.slo.series
+    for index, fix in enumerate(front.fixes):
+        for key in ("series", "control"):
+            if name := getattr(fix, key):
+                yield ("fixes", index, key), name
+    for index, hypothesis in enumerate(front.hypotheses):
+        for key in ("share", "of", "contrast", "against", "change"):
+            if hypothesis.test and (name := getattr(hypothesis.test, key)):
+                yield ("hypotheses", index, "test", key), name
+
+
+def _goal_unit(story: Story) -> Iterator[Problem]:
+    goal = story.front.slo
+    series = story.series.get(goal.series) if goal else None
+    if goal and series:
+        try:
+            goal.below.to(series.unit)
+        except ValueError as error:
+            hint = f"the series {goal.series} is in {series.unit or 'plain numbers'}"
+            yield Problem(story.where("slo", "below"), "PK207", f"slo.below: {error}", hint)
+
+
+def _tests(story: Story) -> Iterator[Problem]:
+    """Tests that do not say which comparison they make."""
+    partner = {"share": "of", "contrast": "against", "change": "at"}
+    for index, hypothesis in enumerate(story.front.hypotheses):
+        if not hypothesis.test:
+            continue
+        where = story.where("hypotheses", index, "test")
+        kind = hypothesis.test.kind
+        if not kind:
+            hint = "write {share, of}, {contrast, against} or {change, at}"
+            yield Problem(where, "PK209", f"hypotheses[{index}].test must have one of share, contrast, change", hint)
+        elif not getattr(hypothesis.test, partner[kind]):
+            what = f"hypotheses[{index}].test: {kind} needs {partner[kind]}"
+            yield Problem(where, "PK209", what, f"add `{partner[kind]}:`")
+
+
+def _charts(story: Story) -> Iterator[Problem]:
+    """Images of the text that would be charts of a series which the story does not have."""
+    known = {f"{story.slug}/{name}.svg" for name in story.series}
+    for number, line in _lines_outside_code(story.body, story.document.body_line):
+        for image in _IMAGE.finditer(line):
+            target = image[1].removeprefix("./")
+            if target.startswith(("http:", "https:", "../")) or target in known or "telemetry" in story.mistaken:
+                continue
+            where = Where(story.path, number, image.start(1) + 1)
+            yield Problem(where, "PK206", f"there is no chart {target!r}", did_you_mean(target, known))
+
+
+def _lines_outside_code(text: str, first: int) -> Iterator[tuple[int, str]]:
+    fence = ""
+    for number, line in enumerate(text.split("\n"), first):
+        mark = _FENCE.match(line)
+        if mark and (not fence or mark[1].startswith(fence)):
+            fence = "" if fence else mark[1]
+        elif not fence:
+            yield number, line
+
+
+def _overrides(story: Story) -> Iterator[Problem]:
+    for code in story.front.override:
+        if code not in OVERRIDABLE:
+            hint = did_you_mean(code, OVERRIDABLE)
+            yield Problem(story.where("override", code), "PK104", f"override: {code} cannot be set aside", hint)
+
+
+def only(problems: Iterable[Problem], paths: Iterable[str]) -> list[Problem]:
+    """The problems of files at or below one of `paths`; all of them where `paths` is empty."""
+    wanted = [path.rstrip("/") for path in paths]
+    return [
+        each
+        for each in problems
+        if not wanted or any(each.where.path == path or each.where.path.startswith(f"{path}/") for path in wanted)
+    ]

@@ -1,0 +1,35 @@
+"""What time it is for a knowledge base, and the calendar days of its zone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ingest.errors import UserError
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The moment that a command takes for now; `fixed` when it does not move on."""
+
+    now: datetime
+    fixed: bool
+
+
+def read_clock(configured: datetime | None, environ: Mapping[str, str]) -> Clock:
+    """SOURCE_DATE_EPOCH, else the `now` of the configuration, else the machine's clock."""
+    epoch = environ.get("SOURCE_DATE_EPOCH")
+    if epoch:
+        try:
+            return Clock(datetime.fromtimestamp(int(epoch), UTC), fixed=True)
+        except (ValueError, OverflowError, OSError):
+            hint = "it must be a number of seconds since 1970"
+            raise UserError(None, f"SOURCE_DATE_EPOCH is {epoch!r}", hint) from None
+    if configured:
+        return Clock(configured, fixed=True)
+    return Clock(datetime.now(UTC).replace(microsecond=0), fixed=False)
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """The start of the step that `moment` falls into, counted from the epoch in UTC."""
+    seconds = int(step.total_seconds())
+    return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, UTC)

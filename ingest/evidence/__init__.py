@@ -1,0 +1,119 @@
+"""Stories and snapshots become `Facts`: all that a page needs, in one frozen object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from ingest.errors import Problem
+from ingest.evidence.goal import GoalFacts, goal_facts
+from ingest.evidence.series import (
+    DEFAULT_QUANTILE,
+    HEALTH_STATES,
+    Attempt,
+    Health,
+    Recent,
+    SeriesFacts,
+    Stored,
+    series_facts,
+)
+from ingest.evidence.timeline import Event, timeline
+from ingest.settings import Configuration
+from ingest.story import Said, Story
+
+__all__ = [
+    "HEALTH_STATES", "Attempt", "Event", "Facts", "GoalFacts", "Health", "Recent", "ReportFacts", "SeriesFacts",
+    "Stored", "gather",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """The reports written in a story: how many, for how many customers, from when to when."""
+
+    reports: tuple[Said, ...]
+    customers: int
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known of a story as of `now`; `zone` is the one whose days are meant."""
+
+    story: Story
+    owner: str | None
+    series: dict[str, SeriesFacts]
+    goal: GoalFacts | None
+    reports: ReportFacts
+    events: tuple[Event, ...]
+    problems: tuple[Problem, ...]
+    now: datetime
+    zone: ZoneInfo
+
+    @property
+    def slug(self) -> str:
+        """The story's name in addresses."""
+        return self.story.slug
+
+    @property
+    def bad(self) -> bool:
+        """Whether the story has errors, so that its page carries a banner."""
+        return any(each.severity == "error" for each in self.problems)
+
+    @property
+    def health(self) -> Health | None:
+        """The health of the story's worst series; None for a story without series."""
+        states = [each.health for each in self.series.values()]
+        return min(states, key=lambda health: HEALTH_STATES.index(health.state)) if states else None
+
+    @property
+    def updated(self) -> date | None:
+        """The day of the last thing that happened."""
+        return self.events[-1].day if self.events else None
+
+
+def gather(
+    story: Story,
+    config: Configuration,
+    stored: Mapping[str, Stored],
+    attempts: Mapping[str, Attempt],
+    problems: tuple[Problem, ...],
+    now: datetime,
+) -> Facts:
+    """The facts of `story`; `stored` and `attempts` are by the names of its series."""
+    settings = config.settings
+    goal = story.front.slo
+    series = {
+        name: series_facts(
+            story.slug,
+            name,
+            each,
+            config.sources.get(each.source),
+            stored.get(name, Stored()),
+            attempts.get(name),
+            goal.quantile if goal and goal.series == name else DEFAULT_QUANTILE,
+            settings.timezone,
+            settings.freshness,
+            now,
+        )
+        for name, each in story.series.items()
+    }
+    area = settings.areas.get(story.front.area or "")
+    return Facts(
+        story=story,
+        owner=story.front.owner or (area.team if area else None),
+        series=series,
+        goal=goal_facts(goal, series[goal.series], settings.timezone) if goal and goal.series in series else None,
+        reports=_reports(story),
+        events=timeline(story, settings.timezone),
+        problems=problems,
+        now=now,
+        zone=settings.timezone,
+    )
+
+
+def _reports(story: Story) -> ReportFacts:
+    said = tuple(sorted(story.said, key=lambda report: report.date))
+    customers = sum(report.customers for report in said)
+    return ReportFacts(said, customers, said[0].date if said else None, said[-1].date if said else None)

@@ -1,0 +1,130 @@
+"""A knowledge base as it lies on disk: its configuration, its stories, and its clock.
+
+Only this module reads `stories/` and `site-config/`. Nothing here fails because of what
+a file holds: mistakes are collected as problems.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.clock import Clock, read_clock
+from ingest.errors import Problem, UserError, Where
+from ingest.fields import read_slug
+from ingest.marked import MAX_BODY_BYTES, MAX_BYTES, Marked
+from ingest.settings import KNOWLEDGE_BASE_FILE, SOURCES_FILE, Configuration, Settings, read_settings, read_sources
+from ingest.story import Story, read_story
+
+
+@dataclass(frozen=True)
+class KnowledgeBase:
+    """All that a command works on. `problems` are those of files, not of single stories' contents."""
+
+    root: Path
+    config: Configuration
+    settings_marks: Marked
+    stories: tuple[Story, ...]
+    clock: Clock
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """What `site-config/knowledge-base.yml` holds."""
+        return self.config.settings
+
+    @property
+    def store(self) -> Path:
+        """The folder of live telemetry."""
+        return self.root / self.settings.store
+
+    def story(self, slug: str) -> Story:
+        """The story of this name; UserError where there is none."""
+        for story in self.stories:
+            if story.slug == slug:
+                return story
+        raise UserError(None, f"there is no story {slug!r}", "see `perfkb status`")
+
+
+def find_root(start: Path) -> Path:
+    """The knowledge base in or above `start`; UserError where there is none."""
+    for folder in (start, *start.parents):
+        if is_knowledge_base(folder):
+            return folder
+    raise UserError(None, f"no knowledge base in {start} or above it", "name one with -C, or make one: perfkb init DIR")
+
+
+def is_knowledge_base(folder: Path) -> bool:
+    """Whether `folder` looks like a knowledge base's root."""
+    return (folder / "stories").is_dir() and ((folder / "site-config").is_dir() or (folder / "mkdocs.yml").is_file())
+
+
+def read_knowledge_base(root: Path, environ: Mapping[str, str] = os.environ) -> KnowledgeBase:
+    """Everything under `root` that people write; UserError where `root` is no knowledge base."""
+    if not is_knowledge_base(root):
+        raise UserError(None, f"{root} is not a knowledge base", "make one: perfkb init DIR")
+    settings, marks, problems = read_settings(_read_optional(root / KNOWLEDGE_BASE_FILE))
+    sources, more = read_sources(_read_optional(root / SOURCES_FILE))
+    config = Configuration(settings, sources, tuple(problems + more))
+    stories: list[Story] = []
+    stray: list[Problem] = []
+    for entry in sorted((root / "stories").iterdir()):
+        found = _stray(entry, root)
+        stray += found
+        if not found and entry.suffix == ".md" and entry.name != "README.md":
+            stories.append(_read_story(entry, root, config))
+    stray += _orphans(root, {story.slug for story in stories})
+    clock = read_clock(settings.now, environ)
+    return KnowledgeBase(root, config, marks, tuple(stories), clock, tuple(stray))
+
+
+def _read_optional(path: Path) -> bytes | None:
+    return _read_limited(path, MAX_BYTES) if path.exists() else None
+
+
+def _read_limited(path: Path, limit: int) -> bytes:
+    """At most one byte more than `limit`, which is enough for the reader to refuse it."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise UserError(str(path), f"cannot be read: {error.strerror}") from None
+
+
+def _read_story(entry: Path, root: Path, config: Configuration) -> Story:
+    path = entry.relative_to(root).as_posix()
+    return read_story(entry.stem, path, _read_limited(entry, MAX_BYTES + MAX_BODY_BYTES), config.settings.series)
+
+
+def _stray(entry: Path, root: Path) -> list[Problem]:
+    """Why an entry of stories/ is neither a story nor a story's folder."""
+    where = Where(entry.relative_to(root).as_posix())
+    if entry.name.startswith(".") or entry.name == "README.md":
+        return []
+    if entry.is_symlink() or not entry.resolve().is_relative_to(root.resolve()):
+        # A link could publish any file of the machine that builds the site.
+        return [Problem(where, "PK007", "links are not followed", "put the file itself here")]
+    if entry.is_file() and entry.suffix != ".md":
+        return [Problem(where, "PK007", f"{entry.name} is not a story", "a story is a Markdown file, <slug>.md")]
+    try:
+        read_slug(entry.stem if entry.is_file() else entry.name)
+    except ValueError as error:
+        hint = "lower-case letters, digits and single hyphens, at most 80, and not index"
+        return [Problem(where, "PK007", str(error), hint)]
+    return []
+
+
+def _orphans(root: Path, slugs: set[str]) -> Iterator[Problem]:
+    """Folders that belong to no story, and what does not belong into a story's folder."""
+    for folder in sorted(path for path in (root / "stories").iterdir() if path.is_dir() and not path.is_symlink()):
+        if folder.name.startswith("."):
+            continue
+        where = Where(folder.relative_to(root).as_posix())
+        if folder.name not in slugs:
+            yield Problem(
+                where, "PK007", f"there is no story {folder.name}.md beside it", "remove or rename the folder"
+            )
+        for entry in sorted(folder.iterdir()):
+            if entry.name != "pinned" or entry.is_symlink() or not entry.is_dir():
+                place = Where(entry.relative_to(root).as_posix())
+                yield Problem(place, "PK007", "a story's folder holds its pinned evidence only", "see `pinned/`")

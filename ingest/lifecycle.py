@@ -1,0 +1,175 @@
+"""The stages of a story, and what each demands.
+
+A stage asks for what it names and for all that the stages before it ask. A story that is
+parked, or that repeats another one, may stop anywhere.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import get_args
+
+from ingest.errors import Problem
+from ingest.marked import Path, spell
+from ingest.story import FrontMatter, Hypothesis, Stage, Story, day_of
+from ingest.units import format_duration
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+ADVANCING = STAGES[: STAGES.index("parked")]
+
+MEANING: dict[Stage, str] = {
+    "reported": "Raw data became a story",
+    "investigating": "A timebox runs",
+    "testing": "Seen once; a belief is written and being instrumented",
+    "confirmed": "The component is isolated, its share known in aggregate",
+    "fixing": "Chosen and in work",
+    "shipped": "Live; the time after it fills with data",
+    "measured": "The impact is known",
+    "parked": "Stopped on purpose",
+}
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a stage asks of a story: the field it concerns, whether it is met, what to do."""
+
+    field: str
+    met: Callable[[FrontMatter], bool]
+    asks: str
+    hint: str
+
+
+DEMANDS: dict[Stage, tuple[Demand, ...]] = {
+    "reported": (
+        Demand("reports", lambda f: bool(f.reports or f.telemetry), "a report or a series", "add it under `reports:`"),
+    ),
+    "investigating": (
+        Demand("area", lambda f: bool(f.area), "an area", "add `area:`, one of knowledge-base.yml"),
+        Demand("what", lambda f: bool(f.what), "what is slow", "add `what:`"),
+        Demand("timeboxes", lambda f: bool(f.timeboxes), "a timebox", "add its question and budget under `timeboxes:`"),
+    ),
+    "testing": (
+        Demand("who", lambda f: bool(f.who), "for whom it is slow", "add `who:`"),
+        Demand("when", lambda f: bool(f.when), "when it is slow", "add `when:`"),
+        Demand("where", lambda f: bool(f.where), "where it is slow", "add `where:`"),
+        Demand(
+            "hypotheses",
+            lambda f: any(h.test for h in f.hypotheses),
+            "a hypothesis with a test",
+            "write what you believe, and the threshold that would confirm it, under `hypotheses:`",
+        ),
+    ),
+    "confirmed": (
+        Demand(
+            "hypotheses",
+            lambda f: any(h.test and h.verdict == "confirmed" for h in f.hypotheses),
+            "a hypothesis that its test confirmed",
+            "set its `verdict:`, or go back to `status: testing`",
+        ),
+        Demand("why", lambda f: bool(f.why), "why it is slow", "add `why:`"),
+        Demand(
+            "timeboxes",
+            lambda f: any(box.effort for box in f.timeboxes),
+            "what a fix would take",
+            "add `effort:` to the timebox that found it out",
+        ),
+    ),
+    "fixing": (
+        Demand("chosen", lambda f: bool(f.chosen), "why it was chosen", "add `chosen: {date, because}`"),
+        Demand(
+            "fixes",
+            lambda f: any(fix.ticket and fix.expected is not None for fix in f.fixes),
+            "a fix with its ticket and the expected change",
+            "add `ticket:` and `expected:` under `fixes:`",
+        ),
+    ),
+    "shipped": (
+        Demand("fixes", lambda f: any(x.shipped for x in f.fixes), "the date of a fix", "add `shipped:` to the fix"),
+    ),
+    "measured": (),
+    "parked": (
+        Demand("parked", lambda f: bool(f.parked), "why it was parked", "add `parked: {date, because}`"),
+    ),
+}  # fmt: skip
+
+
+def demands_of(stage: Stage) -> list[Demand]:
+    """All that a story of this stage must have, in the order of the stages."""
+    if stage == "parked":
+        return [*DEMANDS["reported"], *DEMANDS["parked"]]
+    return [demand for each in ADVANCING[: ADVANCING.index(stage) + 1] for demand in DEMANDS[each]]
+
+
+def unmet(story: Story) -> Iterator[Problem]:
+    """A problem for each demand of the story's stage that it does not meet."""
+    if story.front.same_as:
+        return
+    for demand in demands_of(story.front.status):
+        # A field that is there and wrong has been named already.
+        if not demand.met(story.front) and demand.field not in story.mistaken:
+            what = f"{story.front.status} asks for {demand.asks}"
+            yield Problem(story.where("status"), "PK301", what, demand.hint)
+
+
+def impossible_dates(story: Story, now: datetime) -> Iterator[Problem]:
+    """A problem for each date that contradicts another one, or lies in the future."""
+    # Half the world is a day ahead of UTC; only what is future everywhere is refused.
+    tomorrow = (now + timedelta(days=1)).date()
+    for path, when in _events(story.front):
+        if _day(when) > tomorrow:
+            what = f"{spell(path)}: {when} is in the future"
+            yield Problem(story.where(*path), "PK302", what, "write what happened, when it has")
+    for path, early, late, what in _orders(story.front):
+        if early and late and _day(late) < _day(early):
+            yield Problem(story.where(*path), "PK302", f"{spell(path)}: {late} is before {early}, {what}", "")
+
+
+def _events(front: FrontMatter) -> Iterator[tuple[Path, date]]:
+    """The dates of what has happened, which cannot lie in the future."""
+    for index, report in enumerate(front.reports):
+        if when := getattr(report, "date", None):
+            yield ("reports", index, "date"), when
+    for index, hypothesis in enumerate(front.hypotheses):
+        yield ("hypotheses", index, "written"), hypothesis.written
+        if hypothesis.decided:
+            yield ("hypotheses", index, "decided"), hypothesis.decided
+    for index, fix in enumerate(front.fixes):
+        if fix.shipped:
+            yield ("fixes", index, "shipped"), fix.shipped
+    for name in ("chosen", "parked"):
+        if entry := getattr(front, name):
+            yield (name, "date"), entry.date
+    if front.opened:
+        yield ("opened",), front.opened
+
+
+def _orders(front: FrontMatter) -> Iterator[tuple[Path, date | None, date | None, str]]:
+    """What must not come before what: the place, the earlier, the later, and why."""
+    for index, hypothesis in enumerate(front.hypotheses):
+        place = ("hypotheses", index)
+        yield (*place, "decided"), hypothesis.written, hypothesis.decided, "when the hypothesis was written"
+        yield from _test_orders(place, hypothesis)
+    if front.parked:
+        yield ("parked", "revisit"), front.parked.date, front.parked.revisit, "when it was parked"
+
+
+def _test_orders(place: Path, hypothesis: Hypothesis) -> Iterator[tuple[Path, date | None, date | None, str]]:
+    if hypothesis.test:
+        yield (*place, "test", "to"), hypothesis.test.from_, hypothesis.test.to, "the first day of the test"
+        if hypothesis.verdict != "open":
+            yield (*place, "decided"), hypothesis.test.to, hypothesis.decided, "the last day of the test"
+
+
+def overruns(story: Story) -> Iterator[Problem]:
+    """A warning for each timebox that took longer than its budget."""
+    for index, box in enumerate(story.front.timeboxes):
+        if box.spent and box.spent > box.budget:
+            over = format_duration(box.spent - box.budget)
+            what = f"timeboxes[{index}] went {over} over its budget of {format_duration(box.budget)}"
+            yield Problem(
+                story.where("timeboxes", index, "spent"), "PK303", what, "another box, or park it?", "warning"
+            )
+
+
+def _day(when: date | datetime) -> date:
+    return day_of(when, when.tzinfo) if isinstance(when, datetime) and when.tzinfo else when

@@ -1,0 +1,294 @@
+"""Fetching what is due: several series at a time, each retried, none lost.
+
+A series that cannot be fetched keeps its last good snapshot, byte for byte; why it failed
+goes into the health file, from which the pages say how old their data is and why. The same
+request of several stories is sent once.
+"""
+
+import fcntl
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ingest.clock import floor
+from ingest.errors import BusyError, FetchError, UserError, Where
+from ingest.health import Outcome, write_health
+from ingest.knowledge import KnowledgeBase
+from ingest.schema import read_model
+from ingest.settings import SourceConfig
+from ingest.snapshots import CorruptSnapshotError, Snapshot, Store, make_snapshot
+from ingest.sources import SOURCES, Fetched, Source, Window, tidy
+from ingest.story import Series
+
+PARALLEL = 8
+ATTEMPTS = 6
+TOTAL_SECONDS = 120.0
+LONGEST_WAIT = 30.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A series of a story, to be fetched."""
+
+    slug: str
+    name: str
+    series: Series
+    config: SourceConfig
+    where: Where
+
+    @property
+    def query_hash(self) -> str:
+        """Changes when the story asks for something else."""
+        return self.series.fingerprint(self.config.step)
+
+
+@dataclass
+class Result:
+    """The outcome of a run, with the exit status that a schedule acts on."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def status(self) -> int:
+        """0 all fresh; 1 some kept their last good data; 2 nothing usable."""
+        if all(each.state == "fresh" for each in self.outcomes):
+            return 0
+        return 1 if any(each.state != "missing" for each in self.outcomes) else 2
+
+    def count(self, state: str) -> int:
+        """How many series ended in `state`."""
+        return sum(each.state == state for each in self.outcomes)
+
+
+def wishes(base: KnowledgeBase, slugs: tuple[str, ...] = ()) -> list[Wish]:
+    """Every series of the named stories (of all, if none is named) that has a known source."""
+    chosen = [base.story(slug) for slug in slugs] if slugs else base.stories
+    found = []
+    for story in chosen:
+        for name, series in story.series.items():
+            config = base.config.sources.get(series.source)
+            if config and config.kind in SOURCES:
+                found.append(Wish(story.slug, name, series, config, story.where("telemetry", name)))
+    return found
+
+
+def refresh(
+    base: KnowledgeBase,
+    wanted: list[Wish],
+    environ: Mapping[str, str],
+    progress: Callable[[Outcome], None] = lambda _: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Result:
+    """Fetches the steps that `wanted` lacks up to the clock's now, and writes the health file.
+
+    Raises BusyError while another run holds the store's lock, and UserError for a source
+    that cannot be opened, such as one whose credentials are not in the environment.
+    """
+    store = Store(base.store)
+    with _lock(base.store):
+        store.sweep()
+        run = _Run(base, store, environ, sleep)
+        try:
+            for outcome in run.all(wanted):
+                progress(outcome)
+        finally:
+            run.close()
+        run.result.outcomes.sort(key=lambda each: (each.story, each.series))
+        write_health(base.store, run.result.outcomes, run.now(), run.result.status)
+    return run.result
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """One run at a time; the system frees the lock when a run dies."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise UserError(str(folder), f"the store cannot be written: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BusyError(str(folder), "another refresh is running", "wait until it is done") from None
+        yield
+
+
+class _Run:
+    """One refresh: its sources, and the answers that several stories share."""
+
+    def __init__(
+        self, base: KnowledgeBase, store: Store, environ: Mapping[str, str], sleep: Callable[[float], None]
+    ) -> None:
+        self.base = base
+        self.store = store
+        self.environ = environ
+        self.sleep = sleep
+        self.result = Result()
+        self.sources: dict[str, Source | UserError] = {}
+
+    def all(self, wanted: list[Wish]) -> Iterator[Outcome]:
+        """The outcomes as they come."""
+        for wish in wanted:
+            self._open(wish.config)
+        groups: dict[tuple[str, Window], list[tuple[Wish, Snapshot | None]]] = {}
+        for wish in wanted:
+            stored = self._stored(wish)
+            groups.setdefault((wish.query_hash, self._window(wish, stored)), []).append((wish, stored))
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            tasks = [pool.submit(self._group, window, members) for (_, window), members in groups.items()]
+            for task in as_completed(tasks):
+                for outcome in task.result():
+                    self.result.outcomes.append(outcome)
+                    yield outcome
+
+    def close(self) -> None:
+        for source in self.sources.values():
+            if not isinstance(source, UserError):
+                source.close()
+
+    def _open(self, config: SourceConfig) -> None:
+        if config.id in self.sources:
+            return
+        kind = SOURCES[config.kind]
+        try:
+            options, _, problems = read_model(kind.Options, config.options, {})
+            if problems:
+                raise UserError(problems[0].where, problems[0].what, problems[0].hint)
+            self.sources[config.id] = kind(config.id, options, self.environ, self.base.root)
+        except UserError as error:
+            # One source without its credentials must not keep the others from being fetched.
+            self.sources[config.id] = error
+
+    def _stored(self, wish: Wish) -> Snapshot | None:
+        """What is there of the series as it is asked for now; a changed query starts afresh."""
+        try:
+            current = self.store.read(wish.slug, wish.name)
+            if current is None or current.manifest.query_hash == wish.query_hash:
+                return current
+            return self.store.read(wish.slug, wish.name, wish.query_hash)
+        except CorruptSnapshotError:
+            return None
+
+    def _window(self, wish: Wish, stored: Snapshot | None) -> Window:
+        """From the end of the data (or as far as the source's history reaches) to the last full step."""
+        step = wish.config.step
+        end = floor(self.base.clock.now, step)
+        start = stored.manifest.data_until if stored else floor(end - wish.config.basics.history, step)
+        return Window(min(start, end), end, step)
+
+    def _group(self, window: Window, members: list[tuple[Wish, Snapshot | None]]) -> list[Outcome]:
+        """One request, and what it means for each story that made it."""
+        wish = members[0][0]
+        try:
+            answer = self._fetch(wish, window)
+        except FetchError as error:
+            return [self._failed(each, error.what, error.fault) for each, _ in members]
+        except UserError as error:
+            return [self._failed(each, str(error), "source") for each, _ in members]
+        return [self._store(each, stored, window, answer) for each, stored in members]
+
+    def _fetch(self, wish: Wish, window: Window) -> Fetched:
+        """The whole attempt, from the request to tidy rows, again and again until it holds."""
+        source = self.sources[wish.config.id]
+        if isinstance(source, UserError):
+            raise source
+        if not window.steps:
+            return Fetched(pd.DataFrame())
+        deadline = time.monotonic() + TOTAL_SECONDS
+        for attempt in range(ATTEMPTS):
+            try:
+                return tidy(source.fetch(wish.series, window), window)
+            except FetchError as error:
+                pause = _pause(attempt, error)
+                late = time.monotonic() + pause > deadline
+                if not error.retry or attempt == ATTEMPTS - 1 or late or pause > LONGEST_WAIT:
+                    raise
+                self.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _store(self, wish: Wish, stored: Snapshot | None, window: Window, answer: Fetched) -> Outcome:
+        if not window.steps and stored and self._is_current(wish):
+            return self._outcome(wish, "fresh", stored)
+        if window.steps and answer.rows.empty and not wish.series.allow_empty:
+            return self._failed(wish, "the source answered without any rows", "answer")
+        rows = answer.rows
+        if stored is not None:
+            # On overlap the new value wins.
+            rows = pd.concat([stored.rows[stored.rows.index < rows.index[0]] if len(rows) else stored.rows, rows])
+        made = make_snapshot(
+            _in_order(rows),
+            (stored.manifest.window[0] if stored else window.start, window.end),
+            window.step,
+            source=wish.config.id,
+            query=SOURCES[wish.config.kind].query(wish.series, window.step),
+            query_hash=wish.query_hash,
+            kind=wish.series.kind,
+            unit=wish.series.unit,
+            fetched_at=self.now(),
+            partial=answer.partial,
+            warnings=answer.warnings,
+        )
+        self._keep_what_it_replaces(wish)
+        self.store.write(wish.slug, wish.name, made)
+        return self._outcome(wish, "fresh", made, new_rows=len(answer.rows))
+
+    def _is_current(self, wish: Wish) -> bool:
+        current = self.store.read(wish.slug, wish.name)
+        return current is not None and current.manifest.query_hash == wish.query_hash
+
+    def _keep_what_it_replaces(self, wish: Wish) -> None:
+        """Data of an earlier query, and data that cannot be read, stay beside the new."""
+        try:
+            current = self.store.read(wish.slug, wish.name)
+        except CorruptSnapshotError:
+            self.store.put_aside(wish.slug, wish.name)
+            return
+        if current and current.manifest.query_hash != wish.query_hash:
+            self.store.write(wish.slug, wish.name, current, current.manifest.query_hash)
+
+    def _failed(self, wish: Wish, reason: str, fault: str) -> Outcome:
+        try:
+            current = self.store.read(wish.slug, wish.name)
+        except CorruptSnapshotError as error:
+            return self._outcome(wish, "missing", None, reason=f"{reason}; and the snapshot: {error}")
+        where = str(wish.where) if fault == "query" else ""
+        return self._outcome(wish, "kept" if current else "missing", current, reason=reason, where=where)
+
+    def _outcome(self, wish: Wish, state: str, snapshot: Snapshot | None, **more: Any) -> Outcome:
+        until = snapshot.manifest.data_until.isoformat() if snapshot else ""
+        at = self.now().isoformat()
+        return Outcome(wish.slug, wish.name, wish.config.id, state, at, data_until=until, **more)
+
+    def now(self) -> datetime:
+        """The moment of an attempt."""
+        # A knowledge base with a clock of its own must give the same bytes on every run.
+        clock = self.base.clock
+        return clock.now if clock.fixed else datetime.now(UTC).replace(microsecond=0)
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Bucket columns by their bounds, which a later answer may have added to; the sum last."""
+
+    def bound(column: str) -> float:
+        return float(column.removeprefix("le=")) if column.startswith("le=") else float("inf")
+
+    ordered = sorted(rows.columns, key=lambda column: (column == "sum", bound(str(column))))
+    made = rows[ordered]
+    made.index.name = "time"
+    return made
+
+
+def _pause(attempt: int, error: FetchError) -> float:
+    """Full jitter: clients that failed together must not come back together."""
+    if error.wait is not None:
+        return error.wait
+    return random.uniform(0, min(10.0, 0.25 * 2**attempt))  # noqa: S311  # not a secret

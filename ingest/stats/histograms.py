@@ -1,0 +1,130 @@
+"""Histograms of cumulative buckets: sums, quantiles with their bucket's edges, shares.
+
+A quantile cannot be averaged, so buckets are summed first and the quantile is taken of
+the sum. It is known no better than the bucket it falls into: every quantile carries that
+bucket's edges, and the number between them is Prometheus' linear interpolation
+(`histogram_quantile`, promql/quantile.go), which assumes that a bucket is filled evenly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Range:
+    """A quantile: the interpolated `value`, and the bucket edges [`low`, `high`] it lies between."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of the requests, between `low` and `high`; `exact` where the two are one."""
+
+    low: float
+    high: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether the boundary is a bucket's edge, so that the share is counted, not guessed."""
+        return self.low == self.high
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Cumulative counts of n histograms over the same bounds.
+
+    `bounds` are the b upper bounds in ascending order, the last one infinite; `counts` is
+    an n x b array; `sums` holds the n sums of the observed values.
+    """
+
+    bounds: Floats
+    counts: Floats
+    sums: Floats
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> "Buckets":
+        """From columns `le=<bound>` and `sum`; a bucket that a row lacks adds nothing to it."""
+        columns = sorted((c for c in rows.columns if c.startswith("le=")), key=lambda c: float(c[3:]))
+        bounds = np.array([float(column[3:]) for column in columns])
+        counts = rows[columns].fillna(0.0).to_numpy(dtype=np.float64)
+        sums = rows["sum"].to_numpy(dtype=np.float64) if "sum" in rows else np.full(len(rows), np.nan)
+        return cls(bounds, counts, sums)
+
+    @property
+    def totals(self) -> Floats:
+        """How many requests each histogram counts."""
+        return self.counts[:, -1]
+
+    @property
+    def means(self) -> Floats:
+        """The mean of each histogram; NaN where it counts nothing."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.totals > 0, self.sums / self.totals, np.nan)
+
+    def total(self) -> "Buckets":
+        """All n histograms as one."""
+        return Buckets(self.bounds, self.counts.sum(axis=0, keepdims=True), self.sums.sum(keepdims=True))
+
+    def quantiles(self, q: float) -> tuple[Floats, Floats, Floats]:
+        """For each histogram the interpolated quantile and the edges of its bucket; NaN if empty.
+
+        In the last bucket the value is that of its lower edge, as in Prometheus, and the upper
+        edge is infinite. ValueError unless 0 < q < 1.
+        """
+        if not 0 < q < 1:
+            raise ValueError(f"{q} is not a quantile between 0 and 1")
+        # Buckets are scraped one after the other, so a sum of them can dip by a request or two.
+        counts = np.maximum.accumulate(self.counts, axis=1)
+        rank = q * counts[:, -1]
+        index = (counts >= rank[:, None]).argmax(axis=1)
+        row = np.arange(len(counts))
+        high = self.bounds[index]
+        low = np.where(index > 0, self.bounds[index - 1], min(0.0, float(self.bounds[0])))
+        below = np.where(index > 0, counts[row, index - 1], 0.0)
+        inside = counts[row, index] - below
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = low + (high - low) * ((rank - below) / inside)
+        value = np.where(np.isinf(high), low, value)
+        empty = ~(counts[:, -1] > 0)
+        return tuple(np.where(empty, np.nan, each) for each in (value, low, high))  # type: ignore[return-value]
+
+    def quantile(self, q: float) -> Range:
+        """The quantile of all histograms together."""
+        value, low, high = self.total().quantiles(q)
+        return Range(float(value[0]), float(low[0]), float(high[0]))
+
+    def shares_over(self, boundary: float) -> tuple[Floats, Floats]:
+        """For each histogram the share of requests slower than `boundary`, at least and at most.
+
+        The two are equal where `boundary` is a bucket's edge; NaN for an empty histogram.
+        """
+        counts = np.maximum.accumulate(self.counts, axis=1)
+        above = int(np.searchsorted(self.bounds, boundary * (1 - 1e-12)))
+        at_edge = above < len(self.bounds) and np.isclose(self.bounds[above], boundary, rtol=1e-9)
+        under_at_most = counts[:, above]
+        under_at_least = under_at_most if at_edge else (counts[:, above - 1] if above else np.zeros(len(counts)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low, high = 1 - under_at_most / self.totals, 1 - under_at_least / self.totals
+        empty = ~(self.totals > 0)
+        return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+
+    def share_over(self, boundary: float) -> Share:
+        """The share of all histograms' requests that are slower than `boundary`."""
+        low, high = self.total().shares_over(boundary)
+        return Share(float(low[0]), float(high[0]))
+
+    def grouped(self, groups: npt.NDArray[np.int64], size: int) -> "Buckets":
+        """The histograms summed by group; `groups` holds a number below `size` for each."""
+        counts = np.zeros((size, len(self.bounds)))
+        sums = np.zeros(size)
+        np.add.at(counts, groups, self.counts)
+        np.add.at(sums, groups, self.sums)
+        return Buckets(self.bounds, counts, sums)

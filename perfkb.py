@@ -1,1 +1,46 @@
-def main(): pass
+"""The command line's front door: both rooms' commands, and the one place that catches mistakes."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ingest.cli import commands as ingest_commands
+from ingest.errors import BusyError, UserError
+from macros.cli import commands as macros_commands
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-C", "folder", metavar="DIR", type=click.Path(path_type=Path), help="The knowledge base; by default the one here."
+)
+@click.version_option(package_name="perfkb")
+@click.pass_context
+def perfkb(context: click.Context, folder: Path | None) -> None:
+    """A performance knowledge base: stories, telemetry, evidence, and the site they make."""
+    context.obj = folder
+
+
+for command in (*ingest_commands, *macros_commands):
+    perfkb.add_command(command)
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake ends it with one line and exit status 2."""
+    try:
+        perfkb(standalone_mode=True)
+    except BusyError as error:
+        click.echo(f"perfkb: {error}", err=True)
+        sys.exit(75)
+    except UserError as error:
+        click.echo(f"perfkb: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -106,6 +106,17 @@ def refresh(
     return run.result
 
 
+def plan(base: KnowledgeBase, wanted: list[Wish]) -> list[str]:
+    """What a refresh would ask for, a line a series; nothing is fetched."""
+    run = _Run(base, Store(base.store), {}, time.sleep)
+    lines = []
+    for wish in wanted:
+        window = run.window(wish, run.stored(wish))
+        asked = f"{window.steps} steps from {window.start:%Y-%m-%d %H:%M} UTC" if window.steps else "nothing is due"
+        lines.append(f"{wish.slug}/{wish.name}: {asked}, of {wish.config.id}")
+    return lines
+
+
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     """One run at a time; the system frees the lock when a run dies."""
@@ -141,8 +152,8 @@ class _Run:
             self._open(wish.config)
         groups: dict[tuple[str, Window], list[tuple[Wish, Snapshot | None]]] = {}
         for wish in wanted:
-            stored = self._stored(wish)
-            groups.setdefault((wish.query_hash, self._window(wish, stored)), []).append((wish, stored))
+            stored = self.stored(wish)
+            groups.setdefault((wish.query_hash, self.window(wish, stored)), []).append((wish, stored))
         with ThreadPoolExecutor(PARALLEL) as pool:
             tasks = [pool.submit(self._group, window, members) for (_, window), members in groups.items()]
             for task in as_completed(tasks):
@@ -168,7 +179,7 @@ class _Run:
             # One source without its credentials must not keep the others from being fetched.
             self.sources[config.id] = error
 
-    def _stored(self, wish: Wish) -> Snapshot | None:
+    def stored(self, wish: Wish) -> Snapshot | None:
         """What is there of the series as it is asked for now; a changed query starts afresh."""
         try:
             current = self.store.read(wish.slug, wish.name)
@@ -178,7 +189,7 @@ class _Run:
         except CorruptSnapshotError:
             return None
 
-    def _window(self, wish: Wish, stored: Snapshot | None) -> Window:
+    def window(self, wish: Wish, stored: Snapshot | None) -> Window:
         """From the end of the data (or as far as the source's history reaches) to the last full step."""
         step = wish.config.step
         end = floor(self.base.clock.now, step)

@@ -399,6 +399,12 @@ def read_story(slug: str, path: str, raw: bytes, shared: dict[str, Series]) -> S
     return Story(slug, path, front, series, document.body, usable, mistaken, found)
 
 
+def json_schema() -> dict[str, Any]:
+    """The front matter's JSON Schema, with every field's description, for editors."""
+    made = FrontMatter.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
 def moment_of(when: date | datetime, zone: tzinfo) -> datetime:
     """The moment at which a day begins in `zone`, or the moment itself."""
     return when if isinstance(when, datetime) else datetime.combine(when, time(), zone)

@@ -1,0 +1,33 @@
+"""What pages show; the only room that knows MkDocs.
+
+`define_env` is the entry that mkdocs-macros-plugin calls: it gives content/ pages the
+macros of `macros.tables`, bound to the page on which they are called.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from mkdocs.exceptions import PluginError
+
+
+def define_env(env: Any) -> None:
+    """Registers our macros with mkdocs-macros-plugin."""
+    from macros.tables import MACROS
+
+    for name, make in MACROS.items():
+        env.macro(_bound(env, make), name)
+
+
+def _bound(env: Any, make: Callable[..., Any]) -> Callable[..., Any]:
+    """The macro `make(site, root, ...)` with the site of this build and the way to its root."""
+
+    @wraps(make)
+    def macro(*arguments: Any, **options: Any) -> Any:
+        plugin = env.conf.plugins.get("perfkb")
+        if plugin is None or plugin.site is None:
+            raise PluginError(f"{make.__name__}() needs the plugin `perfkb` in mkdocs.yml")
+        depth = env.page.url.count("/") if env.page.url not in ("", ".", "./") else 0
+        return make(plugin.site, "../" * depth or "./", *arguments, **options)
+
+    return macro

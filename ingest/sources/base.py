@@ -5,10 +5,12 @@ is all a new source takes. Sources answer with raw rows; sorting them, dropping 
 no number and refusing contradictions is done once, by `tidy`.
 """
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -66,8 +68,11 @@ class Source(Protocol):
     Options: ClassVar[type[Strict]]
     """The kind's own keys of sources.yml."""
 
-    def __init__(self, name: str, options: Strict, environ: Mapping[str, str]) -> None:
-        """Opens nothing; raises UserError where a variable of `environ` is missing."""
+    def __init__(self, name: str, options: Strict, environ: Mapping[str, str], root: Path) -> None:
+        """Opens nothing; `root` is the knowledge base's folder.
+
+        Raises UserError where a variable of `environ` is missing.
+        """
 
     @staticmethod
     def objections(series: Series, step: timedelta) -> Sequence[Objection]:
@@ -94,7 +99,7 @@ def tidy(fetched: Fetched, window: Window) -> Fetched:
     rows.index = pd.DatetimeIndex(rows.index, name="time").tz_convert("UTC").as_unit("s")
     rows = rows.sort_index(kind="stable")
     rows = rows[(rows.index >= window.start) & (rows.index < window.end)]
-    off_step = rows.index.to_numpy().astype("int64") % int(window.step.total_seconds()) != 0
+    off_step = rows.index.to_numpy("datetime64[s]").astype("int64") % int(window.step.total_seconds()) != 0
     if off_step.any():
         what = f"a row at {rows.index[off_step][0].isoformat()} does not begin a step of {window.step}"
         raise FetchError(what, fault="answer")
@@ -108,6 +113,30 @@ def tidy(fetched: Fetched, window: Window) -> Fetched:
         what = f"two different values for the step at {present.index[twice][0].isoformat()}"
         raise FetchError(what, fault="answer")
     return Fetched(present, fetched.partial, fetched.warnings)
+
+
+def bucket_columns(bounds: Iterable[str]) -> dict[str, str]:
+    """The column of every bucket bound, ascending: `1.0` and `+Inf` are `le=1` and `le=+Inf`.
+
+    Raises FetchError for a bound that is no number, and for two that are the same number.
+    """
+    columns: dict[str, str] = {}
+    for bound, text in sorted((_bound(text), text) for text in bounds):
+        column = "le=+Inf" if bound == math.inf else f"le={repr(bound).removesuffix('.0')}"
+        if column in columns.values():
+            raise FetchError(f"two buckets have the bound {column.removeprefix('le=')}", fault="answer")
+        columns[text] = column
+    return columns
+
+
+def _bound(text: str) -> float:
+    try:
+        bound = float(text) + 0.0  # makes -0 the 0 that it is
+    except ValueError:
+        bound = math.nan
+    if math.isnan(bound):
+        raise FetchError(f"the bucket bound {text[:40]!r} is not a number", fault="answer")
+    return bound
 
 
 def expand(text: str, environ: Mapping[str, str], where: str) -> str:

@@ -1,0 +1,169 @@
+"""The commands check, refresh, status, new and schema: thin, the work is elsewhere.
+
+Heavy imports stay inside the commands: `perfkb --help` should not wait for pandas.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ingest.context import base_of
+from ingest.errors import Problem
+
+
+@click.command()
+@click.argument("paths", nargs=-1)
+@click.option("--format", "form", type=click.Choice(["text", "github", "json"]), default="text", show_default=True)
+@click.pass_context
+def check(context: click.Context, paths: tuple[str, ...], form: str) -> None:
+    """Name every problem of every story, or of the files and folders at PATHS.
+
+    Exit status 1 when there is an error; a warning alone is no failure.
+    """
+    from ingest.check import check as find_problems
+    from ingest.check import only
+
+    base = base_of(context)
+    problems = only(find_problems(base).problems, [_inside(path, base.root) for path in paths])
+    click.echo(FORMATS[form](problems), nl=bool(problems) or form == "json")
+    errors = sum(problem.severity == "error" for problem in problems)
+    if form == "text":
+        told = f"{len(base.stories)} stories: {errors} errors, {len(problems) - errors} warnings"
+        click.echo(told, err=True)
+    sys.exit(1 if errors else 0)
+
+
+def _inside(path: str, root: Path) -> str:
+    """A path as problems name it: relative to the knowledge base."""
+    full = Path(path).resolve()
+    return full.relative_to(root).as_posix() if full.exists() and full.is_relative_to(root) else path
+
+
+def _as_text(problems: list[Problem]) -> str:
+    return "\n".join(str(problem) for problem in problems)
+
+
+def _as_github(problems: list[Problem]) -> str:
+    """GitHub's workflow commands, which it shows beside the lines of a pull request."""
+    return "\n".join(
+        f"::{each.severity} file={_property(each.where.path)},line={each.where.line or 1},"
+        f"col={each.where.column or 1},title={each.code}::{_data(each.what + (f' ({each.hint})' if each.hint else ''))}"
+        for each in problems
+    )
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _as_json(problems: list[Problem]) -> str:
+    made = [
+        {
+            "path": each.where.path,
+            "line": each.where.line,
+            "column": each.where.column,
+            "code": each.code,
+            "severity": each.severity,
+            "message": each.what,
+            "hint": each.hint,
+        }
+        for each in problems
+    ]
+    return json.dumps(made, indent=1, ensure_ascii=False)
+
+
+FORMATS = {"text": _as_text, "github": _as_github, "json": _as_json}
+
+
+@click.command()
+@click.argument("slugs", metavar="[SLUG]...", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Only say what would be fetched.")
+@click.pass_context
+def refresh(context: click.Context, slugs: tuple[str, ...], dry_run: bool) -> None:
+    """Fetch the telemetry that is due, of all stories or of those named.
+
+    Exit status 0: all fresh; 1: some kept their last good data; 2: nothing usable; 75: another
+    refresh is running.
+    """
+    from ingest.refresh import plan, wishes
+    from ingest.refresh import refresh as run
+
+    base = base_of(context)
+    wanted = wishes(base, slugs)
+    if dry_run:
+        for line in plan(base, wanted):
+            click.echo(line)
+        return
+    with click.progressbar(length=len(wanted), label="Refreshing", file=sys.stderr) as bar:
+        result = run(base, wanted, os.environ, progress=lambda _: bar.update(1))
+    for outcome in result.outcomes:
+        if outcome.state != "fresh":
+            place = f"{outcome.where}: " if outcome.where else ""
+            click.echo(f"{outcome.state:8}{outcome.story}/{outcome.series}: {place}{outcome.reason}", err=True)
+    rows = sum(outcome.new_rows for outcome in result.outcomes)
+    told = ", ".join(f"{result.count(state)} {state}" for state in ("fresh", "kept", "missing"))
+    click.echo(f"{len(result.outcomes)} series: {told}; {rows:,} new rows", err=True)
+    sys.exit(result.status)
+
+
+@click.command()
+@click.pass_context
+def status(context: click.Context) -> None:
+    """Stories and the age of their data, as a table."""
+    from ingest.check import check as find_problems
+    from ingest.evidence.load import load_facts
+    from ingest.units import format_duration
+
+    base = base_of(context)
+    report = find_problems(base)
+    for facts in load_facts(base, report.of_story, base.stories):
+        errors = sum(problem.severity == "error" for problem in facts.problems)
+        mistakes = f"  {errors} mistakes" if errors else ""
+        click.echo(f"{facts.slug:40} {facts.story.front.status:14}{mistakes}")
+        for series in facts.series.values():
+            age = format_duration(facts.now - series.manifest.data_until) + " old" if series.manifest else "no data"
+            note = f"  {series.health.notes[0]}" if series.health.notes else ""
+            click.echo(f"  {series.name:38} {series.health.state:14} {age}{note}")
+
+
+@click.command()
+@click.argument("title")
+@click.option("--slug", help="The story's name in addresses; by default made from the title.")
+@click.option("--said", help="What was reported, in the reporter's words; by default the title.")
+@click.option("--customers", type=click.IntRange(min=1), default=1, show_default=True, help="How many reported it.")
+@click.option("--link", help="The report in its own system.")
+@click.pass_context
+def new(context: click.Context, /, title: str, **details: Any) -> None:
+    """Start a story from a vague sentence; stories with similar symptoms are shown first."""
+    from ingest.scaffold import similar_stories, write_story
+
+    base = base_of(context)
+    for story, words in similar_stories(base.stories, f"{title} {details['said'] or ''}"):
+        click.echo(f"similar: stories/{story.slug}.md  {story.front.title}  (both say {', '.join(words)})")
+    path = write_story(base, title, **details)
+    click.echo(f"wrote {path.relative_to(base.root)}")
+    click.echo("next: name its area and ask who, what, when and where; then run a timebox")
+
+
+@click.command()
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file; by default it is printed.")
+def schema(output: Path | None) -> None:
+    """The front matter's JSON Schema, for editors."""
+    from ingest.story import json_schema
+
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
+    if output:
+        output.write_text(text + "\n", encoding="utf-8")
+    else:
+        click.echo(text)
+
+
+commands = (check, refresh, status, new, schema)

@@ -1,0 +1,88 @@
+"""Building the site beside the one that is there, which it replaces only when it is whole."""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import Abort, MkDocsException
+
+from ingest.errors import UserError
+
+
+def mkdocs_yml(root: Path) -> Path:
+    """The knowledge base's mkdocs.yml; UserError where there is none."""
+    path = root / "mkdocs.yml"
+    if not path.is_file():
+        raise UserError(str(root), "there is no mkdocs.yml", "make a knowledge base: perfkb init DIR")
+    return path
+
+
+def build_site(root: Path, site_dir: Path | None, *, strict: bool, say: Callable[[str], None]) -> int | None:
+    """Builds the site and counts the warnings; None where they keep it from being published.
+
+    `say` is given each warning. UserError where MkDocs cannot read its configuration.
+    """
+    with _warnings(say) as counter:
+        try:
+            config = load_config(config_file=str(mkdocs_yml(root)), strict=strict)
+            target = (site_dir or Path(config.site_dir)).resolve()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".site-", dir=target.parent) as workshop:
+                config.site_dir = f"{workshop}/new"
+                _build(config)
+                _replace(target, Path(workshop))
+        except Abort as error:
+            say(f"perfkb: {error.format_message()}")
+            return None
+        except MkDocsException as error:
+            raise UserError(None, str(error)) from None
+    return counter.count
+
+
+def _build(config: MkDocsConfig) -> None:
+    config.plugins.on_startup(command="build", dirty=False)
+    try:
+        build(config)
+    finally:
+        config.plugins.on_shutdown()
+
+
+def _replace(target: Path, workshop: Path) -> None:
+    """Puts `new` of the workshop where `target` is; what was there goes with the workshop."""
+    if target.exists():
+        target.rename(workshop / "old")
+    shutil.move(workshop / "new", target)
+
+
+class _Counter(logging.Handler):
+    """Says MkDocs' warnings, and counts them."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self.count = 0
+        self.say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
+        self.say(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+@contextmanager
+def _warnings(say: Callable[[str], None]) -> Iterator[_Counter]:
+    counter = _Counter(say)
+    logger = logging.getLogger("mkdocs")
+    before = logger.level, logger.propagate
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(counter)
+    try:
+        yield counter
+    finally:
+        logger.removeHandler(counter)
+        logger.level, logger.propagate = before

@@ -1,0 +1,65 @@
+"""The commands init, build and serve: thin, MkDocs does the work."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from ingest.context import root_of
+from ingest.errors import UserError
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Make a fresh knowledge base in DIR, with one example story on demo telemetry."""
+    from macros.scaffold import make_knowledge_base
+
+    made = make_knowledge_base(folder)
+    click.echo(f"made {folder}: {made} files")
+    click.echo(f"next: perfkb -C {folder} refresh && perfkb -C {folder} serve")
+
+
+@click.command()
+@click.option(
+    "--site-dir", type=click.Path(path_type=Path), help="Where the site goes; by default what mkdocs.yml says."
+)
+@click.option("--quarantine", is_flag=True, help="Publish in spite of bad stories, with a banner on each.")
+@click.pass_context
+def build(context: click.Context, site_dir: Path | None, quarantine: bool) -> None:
+    """Check every story, then build the site from what the store holds.
+
+    Exit status 1 when there are problems: the site that was there stays as it was. A scheduled
+    build says --quarantine: one bad story must not keep the others from being published.
+    """
+    from macros.build import build_site
+
+    count = build_site(root_of(context), site_dir, strict=not quarantine, say=lambda line: click.echo(line, err=True))
+    if count is None:
+        sys.exit(1)
+    click.echo("the site is built" + (f", with {count} warnings" if count else ""), err=True)
+
+
+@click.command()
+@click.option("--port", type=int, default=8000, show_default=True, help="The port of the preview on 127.0.0.1.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the preview in a browser.")
+@click.pass_context
+def serve(context: click.Context, port: int, open_browser: bool) -> None:
+    """Preview the site; it rebuilds when a story, a page or the configuration is saved."""
+    from mkdocs.commands.serve import serve as serve_site
+    from mkdocs.exceptions import Abort, MkDocsException
+
+    from macros.build import mkdocs_yml
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
+    try:
+        serve_site(str(mkdocs_yml(root_of(context))), dev_addr=f"127.0.0.1:{port}", open_in_browser=open_browser)
+    except Abort as error:
+        click.echo(f"perfkb: {error.format_message()}", err=True)
+        sys.exit(1)
+    except (MkDocsException, OSError) as error:
+        raise UserError(None, str(error)) from None
+
+
+commands = (init, build, serve)

@@ -1,0 +1,142 @@
+"""The page of a story: its narrative, made safe, with everything that is known around it."""
+
+import json
+import re
+from dataclasses import dataclass
+from html import escape, unescape
+from urllib.parse import urljoin
+
+from markupsafe import Markup
+
+from ingest.charts import Chart
+from ingest.evidence import Facts, SeriesFacts
+from macros.html import clean_narrative, render
+from macros.site import Site
+
+_IMAGE = re.compile(r"(?:<p>\s*)?<img\b([^>]*)>(?:\s*</p>)?")
+_SOURCE = re.compile(r'\bsrc="([^"]*)"')
+_CAPTION = re.compile(r'\balt="([^"]*)"')
+
+QUESTIONS = {
+    "who": "For whom is it slow?",
+    "what": "What is slow?",
+    "when": "When is it slow?",
+    "where": "Where is it slow?",
+    "why": "Why is it slow?",
+}
+CUSTOMER_QUESTIONS = {
+    "impact": "How does it affect the customer?",
+    "affected": "How many customers does it affect?",
+    "revenue": "How much do they pay?",
+    "video": "Is there a video of it?",
+    "blocks_workflow": "Does it block their workflow?",
+    "downstream": "Does it hurt anyone else, such as the customer's customer?",
+    "support_toil": "What does it cost support?",
+    "churn": "Did customers leave over it?",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a story's page below its narrative, with a place in the table of contents."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True)
+class StoryPage:
+    """What the plugin puts into a page: HTML, and what the table of contents gains."""
+
+    html: str
+    sections: tuple[Section, ...]
+
+
+def story_source(facts: Facts) -> str:
+    """The Markdown of a story's page: front matter of our own, then the narrative as it was written.
+
+    Nothing of the author's front matter is passed on: it could switch the templates of
+    content/ pages on for this page, or choose another layout.
+    """
+    front = facts.story.front
+    meta = [
+        # A JSON text is a YAML text, whatever it holds.
+        f"title: {json.dumps(front.title)}",
+        f"description: {json.dumps(escape(_summary(facts)))}",
+        "render_macros: false",
+    ]
+    if front.tags:
+        meta.append(f"tags: [{', '.join(json.dumps(tag) for tag in front.tags)}]")
+    return "---\n" + "\n".join(meta) + "\n---\n\n" + facts.story.body + "\n"
+
+
+def _summary(facts: Facts) -> str:
+    front = facts.story.front
+    told = front.what or (front.symptoms[0] if front.symptoms else front.title)
+    return f"{front.status.capitalize()}: {' '.join(told.split())}"
+
+
+def story_page(site: Site, facts: Facts, narrative: str, page_url: str, here: str) -> StoryPage:
+    """The page of a story; `narrative` is what Markdown made of its text.
+
+    `page_url` is the page's address within the site, and `here` leads from the page to the
+    folder that holds its charts.
+    """
+    placed: set[str] = set()
+    cleaned = clean_narrative(narrative)
+    told = _IMAGE.sub(lambda image: _place(site, facts, image, page_url, here, placed), cleaned)
+    rest = [series for name, series in facts.series.items() if f"{facts.slug}/{name}" not in placed]
+    sections = tuple(_sections(facts, rest))
+    html = render(
+        "story.html",
+        site=site,
+        facts=facts,
+        front=facts.story.front,
+        narrative=Markup(told),  # noqa: S704  # cleaned above
+        figures=[figure(site, facts, series, series.title, here) for series in rest],
+        sections={section.id: section for section in sections},
+        questions=QUESTIONS,
+        customer_questions={name: CUSTOMER_QUESTIONS[name] for name in site.customer_fields},
+        here=here,
+    )
+    return StoryPage(html, sections)
+
+
+def _sections(facts: Facts, rest: list[SeriesFacts]) -> list[Section]:
+    front = facts.story.front
+    wanted = [
+        ("pk-questions", "What we know, and do not know", True),
+        ("pk-hypotheses", "Hypotheses", bool(front.hypotheses)),
+        ("pk-fixes", "Fixes", bool(front.fixes)),
+        ("pk-timeboxes", "Timeboxes", bool(front.timeboxes)),
+        ("pk-charts", "More charts", bool(rest)),
+        ("pk-timeline", "Timeline", bool(facts.events)),
+        ("pk-reports", "Reports", bool(facts.reports.reports)),
+        ("pk-data", "Where the numbers come from", bool(facts.series)),
+    ]
+    return [Section(name, title) for name, title, there in wanted if there]
+
+
+def _place(site: Site, facts: Facts, image: re.Match[str], page_url: str, here: str, placed: set[str]) -> str:
+    """A chart where the narrative put its image; any other image stays as it is."""
+    source = _SOURCE.search(image[1])
+    if not source:
+        return ""
+    address = urljoin(f"/{page_url}", unescape(source[1]))
+    found = re.fullmatch(r"/stories/([^/]+)/([^/]+)\.svg", address)
+    key = f"{found[1]}/{found[2]}" if found else ""
+    if key not in site.charts or key in placed:
+        return image[0]
+    placed.add(key)
+    slug, name = key.split("/")
+    owner = site.facts[slug]
+    caption = _CAPTION.search(image[1])
+    folder = here if owner is facts else source[1].rsplit("/", 1)[0] + "/"
+    return figure(site, owner, owner.series[name], unescape(caption[1]) if caption else "", folder)
+
+
+def figure(site: Site, facts: Facts, series: SeriesFacts, caption: str, folder: str) -> Markup:
+    """A chart with its caption, its numbers and its provenance."""
+    chart: Chart = site.charts[f"{facts.slug}/{series.name}"]
+    svg = Markup(chart.svg)  # noqa: S704  # ours: ingest.charts escapes labels
+    return render("figure.html", site=site, facts=facts, series=series, svg=svg, caption=caption, folder=folder)

@@ -1,0 +1,138 @@
+"""The whole site in one object: the knowledge base, its facts and its charts.
+
+Macros of content/ pages and the story pages both draw from it; it knows no MkDocs.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup, escape
+
+from ingest.charts import CHARTS, Chart
+from ingest.check import Report, check
+from ingest.evidence import Facts, SeriesFacts
+from ingest.evidence.load import load_facts
+from ingest.knowledge import KnowledgeBase, read_knowledge_base
+from ingest.lifecycle import STAGES
+from ingest.settings import CUSTOMER_FIELDS, Settings
+from macros.words import link
+
+
+@dataclass(frozen=True)
+class Site:
+    """What every page of a site is made from."""
+
+    base: KnowledgeBase
+    report: Report
+    facts: dict[str, Facts]
+    charts: dict[str, Chart]
+
+    @property
+    def settings(self) -> Settings:
+        """The knowledge base's settings."""
+        return self.base.settings
+
+    @property
+    def stories(self) -> list[Facts]:
+        """All stories, the stages in their order, what changed last first."""
+        dated = sorted(self.facts.values(), key=lambda f: (f.updated is not None, f.updated), reverse=True)
+        return sorted(dated, key=lambda f: STAGES.index(f.story.front.status))
+
+    @property
+    def series(self) -> Iterator[tuple[Facts, SeriesFacts]]:
+        """Every series of every story."""
+        return ((facts, series) for facts in self.facts.values() for series in facts.series.values())
+
+    @property
+    def customer_fields(self) -> list[str]:
+        """The questions about customers that this site may show."""
+        return [name for name in CUSTOMER_FIELDS if name not in self.settings.hide]
+
+    @property
+    def newest_data(self) -> datetime | None:
+        """The end of the newest data of all; None for a site without any."""
+        return max((series.manifest.data_until for _, series in self.series if series.manifest), default=None)
+
+    def ticket(self, name: str) -> Markup:
+        """A ticket, as a link where a pattern of the configuration knows its address."""
+        for pattern, address in self.settings.tickets.items():
+            if re.fullmatch(pattern, name):
+                return link(address.replace("{}", quote(name, safe="")), name)
+        return escape(name)
+
+    def report_link(self, facts: Facts) -> str | None:
+        """Where one more customer's report goes, with the story filled in."""
+        form, url = self.settings.report_form, self.settings.url or ""
+        if not form:
+            return None
+        address = f"{url.rstrip('/')}/stories/{facts.slug}/" if url else facts.slug
+        return form.replace("{title}", quote(facts.story.front.title)).replace("{url}", quote(address, safe=""))
+
+
+def load_site(root: Path, *, drafts: bool) -> Site:
+    """The site of the knowledge base at `root`; `drafts` are shown in a preview only."""
+    base = read_knowledge_base(root)
+    report = check(base)
+    shown = [story for story in base.stories if drafts or not story.front.draft]
+    facts = {each.slug: each for each in load_facts(base, report.of_story, shown)}
+    charts = {
+        f"{each.slug}/{series.name}": CHARTS["series"](each, series)
+        for each in facts.values()
+        for series in each.series.values()
+    }
+    return Site(base, report, facts, charts)
+
+
+def stories_json(site: Site) -> str:
+    """The stories as data, for other tools; what the site hides is not in it."""
+    made = {
+        "name": site.settings.name,
+        "as_of": _iso(site.base.clock.now),
+        "stories": [_entry(f) for f in site.stories],
+    }
+    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+
+
+def _entry(facts: Facts) -> dict[str, Any]:
+    front = facts.story.front
+    return {
+        "slug": facts.slug,
+        "url": f"stories/{facts.slug}/",
+        "title": front.title,
+        "status": front.status,
+        "area": front.area,
+        "owner": facts.owner,
+        "opened": facts.story.opened.isoformat() if facts.story.opened else None,
+        "updated": facts.updated.isoformat() if facts.updated else None,
+        "tickets": list(front.tickets),
+        "tags": list(front.tags),
+        "endpoints": list(front.endpoints),
+        "symptoms": list(front.symptoms),
+        "same_as": front.same_as,
+        "customers_reporting": facts.reports.customers,
+        "health": facts.health.state if facts.health else None,
+        "series": [_series_entry(facts, each) for each in facts.series.values()],
+    }
+
+
+def _series_entry(facts: Facts, series: SeriesFacts) -> dict[str, Any]:
+    return {
+        "name": series.name,
+        "kind": series.series.kind,
+        "unit": series.unit,
+        "figure": series.figure,
+        "health": series.health.state,
+        "data_until": _iso(series.manifest.data_until) if series.manifest else None,
+        "csv": f"stories/{facts.slug}/{series.name}.csv",
+        "days_csv": f"stories/{facts.slug}/{series.name}.days.csv",
+    }
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

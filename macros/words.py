@@ -1,0 +1,166 @@
+"""How values read on a page: figures with their units, shares, ages, stages, links."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from ingest.evidence import Recent, SeriesFacts
+from ingest.fields import is_unprintable
+from ingest.stats import Range, Share
+from ingest.story import Measured, Test
+from ingest.units import format_duration, format_percent, format_quantity
+
+HEALTH_WORDS = {
+    "corrupt": "Unreadable",
+    "missing": "No data yet",
+    "changed": "Query changed",
+    "old": "Long stale",
+    "failed": "Refresh failed",
+    "stale": "Stale",
+    "partial": "Partial",
+    "fresh": "Fresh",
+}
+VERDICT_WORDS = {
+    "open": "Open", "confirmed": "Confirmed", "disproved": "Disproved", "inconclusive": "Inconclusive",
+}  # fmt: skip
+
+
+def printable(value: Any) -> Any:
+    """Text without control and direction-changing characters; anything else as it is."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return "" if value is None else value
+    return "".join(c for c in value if not is_unprintable(c) or c in "\n\t")
+
+
+def quantity(value: float | None, unit: str) -> Markup:
+    """A figure for reading, with the whole of it in the element's `value`."""
+    if value is None:
+        return Markup('<span class="pk-unknown">unknown</span>')
+    return Markup('<data value="{}">{}</data>').format(repr(float(value)), format_quantity(value, unit))
+
+
+def quantile_range(figure: Range, unit: str) -> Markup:
+    """A quantile as far as it is known: between two edges, or one value."""
+    if figure.low == figure.high:
+        return quantity(figure.value, unit)
+    if figure.high == float("inf"):
+        return Markup("over {}").format(quantity(figure.low, unit))
+    return Markup("{} <small>between {} and {}</small>").format(
+        quantity(figure.value, unit), format_quantity(figure.low, unit), format_quantity(figure.high, unit)
+    )
+
+
+def share(value: Share | None) -> Markup:
+    """A share, or the two ends it lies between."""
+    if value is None:
+        return Markup('<span class="pk-unknown">unknown</span>')
+    if value.exact:
+        return Markup('<data value="{}">{}</data>').format(repr(value.low), format_percent(value.low))
+    return Markup("{} to {}").format(format_percent(value.low), format_percent(value.high))
+
+
+def moment(when: datetime) -> Markup:
+    """A moment, in UTC."""
+    return Markup('<time datetime="{}">{}</time>').format(
+        when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), when.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
+    )
+
+
+def day(when: date) -> Markup:
+    """A day."""
+    return Markup('<time datetime="{}">{}</time>').format(when.isoformat(), when.strftime("%-d %b %Y"))
+
+
+def when(value: date | datetime) -> Markup:
+    """A day, or a moment."""
+    return moment(value) if isinstance(value, datetime) else day(value)
+
+
+def test_in_words(test: Test) -> str:
+    """What a hypothesis' test compares, and the threshold that was written for it."""
+    window = f"from {test.from_:%-d %b %Y} to {test.to:%-d %b %Y}"
+    threshold = format_percent(test.at_least)
+    figure = f"p{test.quantile * 100:g}" if test.quantile else "mean"
+    if test.kind == "share":
+        return f"{test.share} is at least {threshold} of {test.of}, {window}."
+    if test.kind == "contrast":
+        return f"the {figure} of {test.contrast} is at least {threshold} above that of {test.against}, {window}."
+    if test.kind == "change":
+        return f"the {figure} of {test.change} changes by at least {threshold} at {test.at}, {window}."
+    return f"at least {threshold}, {window}."
+
+
+def age(until: datetime, now: datetime, *, fixed: bool) -> Markup:
+    """How old data was when the site was built; the browser counts on, unless the clock is `fixed`."""
+    counting = "" if fixed else Markup(" data-pk-age")
+    return Markup('<time datetime="{}"{}>{} old</time>').format(
+        until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), counting, format_duration(max(now - until, timedelta()))
+    )
+
+
+def answer(value: str | Measured | None) -> Markup:
+    """What is known of a question about customers; unknown is said, never zero."""
+    if value is None:
+        return Markup('<span class="pk-unknown">unknown, ask</span>')
+    if isinstance(value, str):
+        return link(value) if value.startswith(("https://", "http://")) else escape(value)
+    told = escape(f"{value.value} {value.unit}" if value.unit else value.value)
+    if value.as_of:
+        told += Markup(" <small>as of {}</small>").format(day(value.as_of))
+    if value.source:
+        told += Markup(' <small>(<a href="{}" rel="noopener noreferrer">source</a>)</small>').format(value.source)
+    return told
+
+
+def link(address: str, text: str | None = None) -> Markup:
+    """A link to another site."""
+    return Markup('<a href="{}" rel="noopener noreferrer">{}</a>').format(address, text or address)
+
+
+def stage(name: str) -> Markup:
+    """The badge of a stage."""
+    return Markup('<span class="pk-stage pk-stage--{}">{}</span>').format(name, name.capitalize())
+
+
+def verdict(name: str) -> Markup:
+    """The badge of a hypothesis' verdict."""
+    return Markup('<span class="pk-verdict pk-verdict--{}">{}</span>').format(name, VERDICT_WORDS[name])
+
+
+def health(state: str) -> Markup:
+    """The badge of a series' health."""
+    return Markup('<span class="pk-health pk-health--{}">{}</span>').format(state, HEALTH_WORDS[state])
+
+
+def recent(facts: SeriesFacts) -> Markup:
+    """The last week's figure of a series."""
+    found: Recent | None = facts.recent
+    if found is None:
+        return Markup('<span class="pk-unknown">no data yet</span>')
+    return quantile_range(found.figure, facts.unit)
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 customer`, `12 customers`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def percent(value: float, *, signed: bool = False) -> str:
+    """A share of one as a percentage."""
+    return format_percent(value, signed=signed)
+
+
+def duration(value: timedelta) -> str:
+    """A length of time."""
+    return format_duration(value)
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    make.__name__: make
+    for make in (
+        age, answer, day, duration, health, link, moment, percent, plural, quantile_range, quantity, recent, share,
+        stage, test_in_words, verdict, when,
+    )
+}  # fmt: skip

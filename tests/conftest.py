@@ -1,0 +1,16 @@
+"""What several test files share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import HISTORY_END, LOADS, openmetrics_histogram, require, running_prometheus
+
+
+@pytest.fixture(scope="session")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Prometheus with six weeks of `http_request_duration_seconds`."""
+    require("prometheus")
+    text = openmetrics_histogram("http_request_duration_seconds", LOADS, HISTORY_END)
+    with running_prometheus(text, tmp_path_factory.mktemp("prometheus")) as url:
+        yield url

@@ -64,6 +64,7 @@ def story_source(facts: Facts) -> str:
         f"title: {json.dumps(front.title)}",
         f"description: {json.dumps(escape(_summary(facts)))}",
         "render_macros: false",
+        "hide: [navigation]",
     ]
     if front.tags:
         meta.append(f"tags: [{', '.join(json.dumps(tag) for tag in front.tags)}]")

@@ -78,25 +78,29 @@ def when(value: date | datetime) -> Markup:
     return moment(value) if isinstance(value, datetime) else day(value)
 
 
-def test_in_words(test: Test) -> str:
+def test_in_words(test: Test, series: dict[str, SeriesFacts]) -> str:
     """What a hypothesis' test compares, and the threshold that was written for it."""
+
+    def title(name: str | None) -> str:
+        return f"“{series[name].title}”" if name in series else str(name)
+
     window = f"from {test.from_:%-d %b %Y} to {test.to:%-d %b %Y}"
     threshold = format_percent(test.at_least)
     figure = f"p{test.quantile * 100:g}" if test.quantile else "mean"
     if test.kind == "share":
-        return f"{test.share} is at least {threshold} of {test.of}, {window}."
+        return f"{title(test.share)} is at least {threshold} of {title(test.of)}, {window}."
     if test.kind == "contrast":
-        return f"the {figure} of {test.contrast} is at least {threshold} above that of {test.against}, {window}."
-    if test.kind == "change":
-        return f"the {figure} of {test.change} changes by at least {threshold} at {test.at}, {window}."
-    return f"at least {threshold}, {window}."
+        above = f"at least {threshold} above that of {title(test.against)}"
+        return f"the {figure} of {title(test.contrast)} is {above}, {window}."
+    return f"the {figure} of {title(test.change)} changes by {threshold} or more at {test.at}, {window}."
 
 
 def age(until: datetime, now: datetime, *, fixed: bool) -> Markup:
     """How old data was when the site was built; the browser counts on, unless the clock is `fixed`."""
     counting = "" if fixed else Markup(" data-pk-age")
-    return Markup('<time datetime="{}"{}>{} old</time>').format(
-        until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), counting, format_duration(max(now - until, timedelta()))
+    told = f"{format_duration(now - until)} old" if now - until >= timedelta(minutes=1) else "up to date"
+    return Markup('<time datetime="{}"{}>{}</time>').format(
+        until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), counting, told
     )
 
 

@@ -15,6 +15,8 @@ MOST_LANES = 4
 MOST_SPAN_LANES = 2
 _LONGEST = 30
 _SHORT = 9.0
+# The uppermost value may stand on the plot's upper edge.
+_VALUE_HEIGHT = 16.0
 _RANK = ("shipped", "chosen", "decided", "opened", "parked")
 _ROLES = {"before": "window-before", "after": "window-after", "test": "window-test", "excluded": "excluded"}
 
@@ -35,7 +37,8 @@ class Events:
     @property
     def bottom(self) -> float:
         """Where the plot may begin: below the lanes, and the bars of windows."""
-        return self.top + LANE * (_lanes(self.marks) + _lanes(self.spans)) + 8
+        lanes = LANE * (_lanes(self.marks) + _lanes(self.spans))
+        return self.top + max(lanes, _VALUE_HEIGHT) + 8
 
     @property
     def spans_top(self) -> float:
@@ -49,16 +52,36 @@ def _lanes(placed: Sequence[tuple[Mark | Span, Place | None]]) -> int:
 def arrange(marks: Sequence[Mark], spans: Sequence[Span], time: TimeAxis, top: float) -> Events:
     """Gives the most telling marks and the windows a place for their labels in lanes below `top`."""
     shown = sorted((mark for mark in marks if time.holds(mark.at)), key=lambda mark: (mark.at, _rank(mark)))
-    named = sorted(sorted(shown, key=_rank)[:MOST_LABELS], key=shown.index)
-    places = dict(
-        zip(map(id, named), place([_mark_wish(each, time) for each in named], MOST_LANES, 0, WIDTH), strict=True)
+    telling = sorted(sorted(range(len(shown)), key=lambda number: _rank(shown[number]))[:MOST_LABELS])
+    found = _place_marks([shown[number] for number in telling], time)
+    places = dict(zip(telling, found, strict=True))
+    lines = [each.line for each in found if each and each.line is not None]
+    seen = sorted(
+        (span for span in spans if _edges(span, time)[0] < _edges(span, time)[1]), key=lambda span: span.start
     )
-    lines = [found.line for found in places.values() if found and found.line is not None]
-    seen = [span for span in spans if _edges(span, time)[0] < _edges(span, time)[1]]
-    span_places = place([_span_wish(each, time) for each in seen], MOST_SPAN_LANES, 0, WIDTH, lines)
-    return Events(
-        tuple((mark, places.get(id(mark))) for mark in shown), tuple(zip(seen, span_places, strict=True)), top
+    span_places = place([_span_wish(each, time) for each in seen], MOST_SPAN_LANES, time.left, WIDTH, lines)
+    placed = tuple((mark, places.get(number)) for number, mark in enumerate(shown))
+    return Events(placed, tuple(zip(seen, span_places, strict=True)), top)
+
+
+def _place_marks(marks: Sequence[Mark], time: TimeAxis) -> list[Place | None]:
+    """The best of three orders, for which label finds room depends on which is placed first."""
+    forward = range(len(marks))
+    orders = (forward, forward[::-1], sorted(forward, key=lambda number: _rank(marks[number])))
+    return max(
+        (_place_in_order(marks, time, order) for order in orders),
+        key=lambda places: (
+            sum(place is not None for mark, place in zip(marks, places, strict=True) if mark.kind == "shipped"),
+            sum(place is not None for place in places),
+            -max((place.lane for place in places if place), default=0),
+        ),
     )
+
+
+def _place_in_order(marks: Sequence[Mark], time: TimeAxis, order: Sequence[int]) -> list[Place | None]:
+    wishes = [_mark_wish(marks[number], time) for number in order]
+    found = dict(zip(order, place(wishes, MOST_LANES, time.left, WIDTH), strict=True))
+    return [found[number] for number in range(len(marks))]
 
 
 def draw_spans(sheet: Sheet, events: Events, plot: Plot) -> None:
@@ -77,8 +100,8 @@ def draw_marks(sheet: Sheet, events: Events, plot: Plot) -> None:
     for mark, found in events.marks:
         x = plot.time.at(mark.at)
         top = events.top + LANE * found.lane + 3 if found else plot.top
-        # Without a word to it a whole line would be noise.
-        bottom = plot.bottom if found else plot.top + _SHORT
+        # Without a word to it a whole line would be noise, unless it explains the data.
+        bottom = plot.bottom if found or mark.kind == "shipped" else plot.top + _SHORT
         if mark.kind == "shipped":
             sheet.line([x, x], [top, bottom], "deploy", 1.8, name="mark")
         else:

@@ -54,8 +54,8 @@ def _candidates(wish: Wish, lanes: int) -> list[Place]:
     shifts = {"start": 0.0, "middle": wish.width / 2, "end": wish.width}
     return [
         Place(lane, x, anchor, x - shifts[anchor], x - shifts[anchor] + wish.width, wish.line)
-        for lane in range(lanes)
         for x, anchor in wish.choices
+        for lane in range(lanes)
     ]
 
 

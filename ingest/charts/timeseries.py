@@ -42,7 +42,7 @@ def draw_time_series(chart: TimeSeries) -> Chart:
 
 def draw_placeholder(chart_id: str, title: str, message: str) -> Chart:
     """An empty plot that says why it is empty."""
-    plot = Plot(TimeAxis(0, 1), _TITLE_ROW + 8, 0, 1)
+    plot = Plot(TimeAxis(0, 1), _TITLE_ROW + 24, 0, 1)
     sheet = Sheet()
     _draw_title(sheet, title)
     for y in np.linspace(plot.top, plot.bottom, 5):
@@ -142,7 +142,7 @@ def _draw_peak(sheet: Sheet, chart: TimeSeries, plot: Plot, there: pd.DataFrame)
     if value.max() > plot.ceiling:
         x = plot.time.at(pd.DatetimeIndex(there.index)[int(value.argmax())] + chart.step / 2)
         left = x < (plot.time.left + RIGHT) / 2
-        text = f"↑ up to {shown(chart, value.max())}"
+        text = f"↑ {'up to ' if np.isfinite(value.max()) else ''}{shown(chart, value.max())}"
         sheet.text(x + 6 if left else x - 6, plot.top + 26, text, anchor="start" if left else "end")
 
 

@@ -35,8 +35,11 @@ def describe(chart: TimeSeries, there: pd.DataFrame) -> str:
 
 def _period(chart: TimeSeries, there: pd.DataFrame) -> str:
     first, last = (at.astimezone(chart.zone) for at in (there.index[0], there.index[-1]))
+    end = f"{day_text(last)} {last.year}"
+    if first.date() == last.date():
+        return f"One value each {step_text(chart.step)} on {end}."
     begin = day_text(first) if first.year == last.year else f"{day_text(first)} {first.year}"
-    return f"One value each {step_text(chart.step)} from {begin} to {day_text(last)} {last.year}."
+    return f"One value each {step_text(chart.step)} from {begin} to {end}."
 
 
 def _level(chart: TimeSeries, there: pd.DataFrame) -> str:

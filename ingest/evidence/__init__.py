@@ -19,7 +19,7 @@ from ingest.evidence.series import (
 )
 from ingest.evidence.timeline import Event, timeline
 from ingest.settings import Configuration
-from ingest.story import Said, Story
+from ingest.story import Said, Story, moment_of
 
 __all__ = [
     "HEALTH_STATES", "Attempt", "Event", "Facts", "GoalFacts", "Health", "Recent", "ReportFacts", "SeriesFacts",
@@ -104,13 +104,19 @@ def gather(
         story=story,
         owner=story.front.owner or (area.team if area else None),
         series=series,
-        goal=goal_facts(goal, series[goal.series], settings.timezone) if goal and goal.series in series else None,
+        goal=_goal(story, series, settings.timezone),
         reports=_reports(story),
         events=timeline(story, settings.timezone),
         problems=problems,
         now=now,
         zone=settings.timezone,
     )
+
+
+def _goal(story: Story, series: dict[str, SeriesFacts], zone: ZoneInfo) -> GoalFacts | None:
+    goal = story.front.slo
+    shipped = max((moment_of(fix.shipped, zone) for fix in story.front.fixes if fix.shipped), default=None)
+    return goal_facts(goal, series[goal.series], shipped, zone) if goal and goal.series in series else None
 
 
 def _reports(story: Story) -> ReportFacts:

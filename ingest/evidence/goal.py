@@ -25,7 +25,7 @@ class WorstTime:
 
 @dataclass(frozen=True)
 class GoalFacts:
-    """The goal in the series' own unit, and what the last 28 days of data say of it.
+    """The goal in the series' own unit, and what the last 28 days of data (since the last fix, if that is less) say of it.
 
     `hours_over` is the share of hours whose quantile is over the goal, `requests_over` the
     share of requests that are slower than it (None for a series that does not count them).
@@ -42,10 +42,14 @@ class GoalFacts:
     worst: tuple[WorstTime, ...]
     start: datetime
     end: datetime
+    since_fix: bool
 
 
-def goal_facts(goal: Goal, series: SeriesFacts, zone: ZoneInfo) -> GoalFacts | None:
-    """None where the series has no data, or its unit does not convert into the goal's."""
+def goal_facts(goal: Goal, series: SeriesFacts, shipped: datetime | None, zone: ZoneInfo) -> GoalFacts | None:
+    """None where the series has no data, or its unit does not convert into the goal's.
+
+    `shipped` is when the last fix went live: what was before it says nothing of today.
+    """
     try:
         below = goal.below.to(series.unit)
     except ValueError:
@@ -54,6 +58,9 @@ def goal_facts(goal: Goal, series: SeriesFacts, zone: ZoneInfo) -> GoalFacts | N
         return None
     end = series.hours.index[-1].to_pydatetime() + series.step
     start = max(end - WINDOW, series.hours.index[0].to_pydatetime())
+    since_fix = shipped is not None and start < shipped < end
+    if since_fix and shipped:
+        start = shipped
     grid = _by_hour(series, below, start, zone)
     return GoalFacts(
         goal=goal,
@@ -65,6 +72,7 @@ def goal_facts(goal: Goal, series: SeriesFacts, zone: ZoneInfo) -> GoalFacts | N
         worst=_worst(grid),
         start=start,
         end=end,
+        since_fix=since_fix,
     )
 
 

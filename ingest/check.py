@@ -13,7 +13,7 @@ from ingest.errors import Problem, Where, did_you_mean
 from ingest.knowledge import KnowledgeBase
 from ingest.lifecycle import impossible_dates, overruns, unmet
 from ingest.marked import Marked, Path
-from ingest.schema import read_model
+from ingest.schema import read_whole
 from ingest.settings import Configuration, SourceConfig
 from ingest.sources import SOURCES
 from ingest.story import Series, Story, Use
@@ -71,7 +71,7 @@ def check_sources(config: Configuration) -> Iterator[Problem]:
     """Problems of sources.yml that only the kinds of sources know."""
     for source in config.sources.values():
         if source.kind in SOURCES:
-            yield from read_model(SOURCES[source.kind].Options, source.options, {})[2]
+            yield from read_whole(SOURCES[source.kind].Options, source.options)[1]
         else:
             where = source.options.where(("kind",))
             hint = did_you_mean(source.kind, SOURCES)

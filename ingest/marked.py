@@ -129,7 +129,7 @@ def read_document(path: str, raw: bytes) -> Document:
     return found
 
 
-class _MarkedHandler(YAMLHandler):  # type: ignore[misc]  # python-frontmatter is not typed
+class _MarkedHandler(YAMLHandler):
     """python-frontmatter's splitting, with our reading of what stands between the fences."""
 
     def __init__(self, into: Document, first_line: int) -> None:

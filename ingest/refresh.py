@@ -22,7 +22,7 @@ from ingest.clock import floor
 from ingest.errors import BusyError, FetchError, UserError, Where
 from ingest.health import Outcome, write_health
 from ingest.knowledge import KnowledgeBase
-from ingest.schema import read_model
+from ingest.schema import read_whole
 from ingest.settings import SourceConfig
 from ingest.snapshots import CorruptSnapshotError, Snapshot, Store, make_snapshot
 from ingest.sources import SOURCES, Fetched, Source, Window, tidy
@@ -171,8 +171,8 @@ class _Run:
             return
         kind = SOURCES[config.kind]
         try:
-            options, _, problems = read_model(kind.Options, config.options, {})
-            if problems:
+            options, problems = read_whole(kind.Options, config.options)
+            if options is None:
                 raise UserError(problems[0].where, problems[0].what, problems[0].hint)
             self.sources[config.id] = kind(config.id, options, self.environ, self.base.root)
         except UserError as error:
@@ -212,6 +212,8 @@ class _Run:
         source = self.sources[wish.config.id]
         if isinstance(source, UserError):
             raise source
+        for objection in SOURCES[wish.config.kind].objections(wish.series, window.step):
+            raise FetchError(f"{objection.key}: {objection.what}", fault="query")
         if not window.steps:
             return Fetched(pd.DataFrame())
         deadline = time.monotonic() + TOTAL_SECONDS

@@ -39,13 +39,19 @@ _CODES = {
 def read_model(model: type[M], marked: D, defaults: dict[str, Any]) -> tuple[M, D, list[Problem]]:
     """`marked` as a `model`, what is left of `marked` without its mistakes, and the mistakes.
 
-    `defaults` stand in for required fields that are missing or wrong.
+    `defaults` stand in for required fields that are missing or wrong; there is one for each.
     """
     problems = [_problem(model, marked, detail) for detail in _mistakes(model, marked.data)]
     usable = replace(marked, data=copy.deepcopy(marked.data), marks=dict(marked.marks))
     while details := _mistakes(model, _filled(defaults, usable.data)):
         _take_out(usable, details)
     return model.model_validate(_filled(defaults, usable.data)), usable, problems
+
+
+def read_whole(model: type[M], marked: Marked) -> tuple[M | None, list[Problem]]:
+    """`marked` as a `model`, or its mistakes."""
+    problems = [_problem(model, marked, detail) for detail in _mistakes(model, marked.data)]
+    return (None if problems else model.model_validate(marked.data)), problems
 
 
 def _mistakes(model: type[BaseModel], data: dict[str, Any]) -> list[ErrorDetails]:
@@ -91,7 +97,7 @@ def _real_path(data: Any, loc: tuple[int | str, ...]) -> Path:
     for position, part in enumerate(loc):
         last = position == len(loc) - 1
         if isinstance(data, dict) and (part in data or last):
-            data = data.get(part)  # type: ignore[call-overload]
+            data = data.get(part)
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):
             data = data[part]
         else:

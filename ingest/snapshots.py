@@ -168,7 +168,7 @@ def rows_to_csv(rows: pd.DataFrame) -> bytes:
 
 def _rows_from_csv(data: bytes) -> pd.DataFrame:
     try:
-        rows = pd.read_csv(io.BytesIO(data), float_precision="round_trip")
+        rows = pd.read_csv(io.BytesIO(data))
         times = pd.to_datetime(rows.pop("time"), format=_TIME, utc=True)
     except (ValueError, KeyError) as error:
         raise CorruptSnapshotError(f"the data cannot be read: {error}") from None

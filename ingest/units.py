@@ -115,21 +115,28 @@ def parse_percent(text: str) -> float:
     return quantity.value / 100
 
 
-def format_quantity(value: float, unit: str) -> str:
-    """A number for reading, three significant digits: 0.8123 s is `812 ms`, 1234 is `1,230`."""
+def format_quantity(value: float, unit: str, like: float | None = None) -> str:
+    """A number for reading, three significant digits: 0.8123 s is `812 ms`, 1234 is `1,230`.
+
+    `like` is a value in the same unit whose size chooses the unit that is shown, so that the
+    numbers of one axis share it.
+    """
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else ("∞" if value > 0 else "-∞")
-    if unit == "%" or not unit:
-        return f"{_digits(value)} {unit}".strip()
+    shown = shown_unit(value if like is None else like, unit)
+    return f"{_digits(Quantity(value, unit).to(shown))} {shown}".strip()
+
+
+def shown_unit(value: float, unit: str) -> str:
+    """The unit in which a value of this size reads best; `unit` itself where it has no ladder."""
     for name, ladder in (("time", ("µs", "ms", "s", "min", "h")), ("bytes", ("B", "kB", "MB", "GB", "TB"))):
         sizes = _DIMENSIONS[name]
         if unit in sizes and value:
             base = abs(value) * sizes[unit]
             # From 120 s on minutes read better; a lone 90 s does not.
             fitting = [step for step in ladder if base >= sizes[step] * (2 if step in ("min", "h") else 1)]
-            shown = fitting[-1] if fitting else ladder[0]
-            return f"{_digits(value * sizes[unit] / sizes[shown])} {shown}"
-    return f"{_digits(value)} {unit}"
+            return fitting[-1] if fitting else ladder[0]
+    return unit
 
 
 def format_percent(share: float, *, signed: bool = False) -> str:

@@ -33,6 +33,7 @@ def draw_key(sheet: Sheet, items: Sequence[Item], top: float) -> float:
         elif item.shape == "area":
             sheet.box(x, y - 7, x + _SWATCH, y + 7, item.role, opacity=0.2)
         else:
+            sheet.box(x, y - 7, x + _SWATCH, y + 7, item.role, opacity=0.25)
             sheet.hatched(x, y - 7, x + _SWATCH, y + 7, item.role)
         sheet.text(x + _SWATCH + 7, y + 5, item.text, "muted")
     return top + ROW * (cells[-1][0] + 1 if cells else 0)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ingest.charts.sheet import Numbers
 
 # A value this many times above nearly all others would press them flat to the ground.
-_TOWERING = 4.0
+_TOWERING = 2.5
 _LONGEST_DAY = 26 * 3600.0
 
 

@@ -191,11 +191,12 @@ def _identity(value: str, names: dict[str, str]) -> dict[str, str]:
 def _styled(tag: str, style: str, names: dict[str, str]) -> dict[str, str]:
     """A style attribute without what the page decides; a text's size is left for style sheets to change."""
     declared = dict(each.split(": ", 1) for each in style.split("; ") if each)
-    declared.pop("font-family", None)
+    for needless in ("font-family", "stroke-dashoffset"):
+        declared.pop(needless, None)
     attributes = {}
     if tag == "text":
         attributes = {key: value for key in _TEXT_ATTRIBUTES if (value := declared.pop(key, "start")) != "start"}
-    joined = ";".join(f"{key}:{_coloured(_shorten(_renamed(value, names)))}" for key, value in declared.items())
+    joined = ";".join(f"{key}:{_coloured(_shorten(_renamed(value, names), 2))}" for key, value in declared.items())
     return attributes | ({"style": joined} if joined else {})
 
 
@@ -213,9 +214,9 @@ def _renamed(value: str, names: dict[str, str]) -> str:
     return _REFERENCE.sub(lambda match: names[match[0]], value)
 
 
-def _shorten(value: str) -> str:
-    """Numbers with one decimal, a tenth of a pixel."""
-    return _NUMBER.sub(lambda match: f"{round(float(match[0]), 1) + 0.0:g}", value)
+def _shorten(value: str, decimals: int = 1) -> str:
+    """Numbers to a tenth of a pixel, or finer."""
+    return _NUMBER.sub(lambda match: f"{round(float(match[0]), decimals) + 0.0:g}", value)
 
 
 def _path(value: str) -> str:

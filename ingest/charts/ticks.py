@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ingest.units import Quantity, format_quantity
+from ingest.units import Quantity, format_quantity, shown_unit
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_TIMES = 6
@@ -15,7 +15,7 @@ _HOUR, _DAY, _MONTH = 3600.0, 86_400.0, 30.4 * 86_400.0
 # From fine to coarse; the first that needs few enough ticks is taken.
 _LADDER = [
     *((_HOUR, every) for every in (1, 3, 6, 12)),
-    *((_DAY, every) for every in (1, 2, 7, 14)),
+    *((_DAY, every) for every in (1, 2, 3, 7, 14)),
     *((_MONTH, every) for every in (1, 2, 3, 6, 12, 24, 60, 120)),
 ]
 
@@ -53,7 +53,7 @@ def _has_tick(day: date, unit: float, every: int) -> bool:
     if unit == _HOUR:
         return True
     if unit == _DAY:
-        # Ordinal 1 is a Monday: every seventh day is one, too.
+        # Ordinal 1 is a Monday, and so is every seventh day.
         return (day.toordinal() - 1) % every == 0
     return day.day == 1 and (day.year * 12 + day.month - 1) % every == 0
 
@@ -73,13 +73,14 @@ def day_text(at: datetime) -> str:
 
 
 def value_ticks(floor: float, ceiling: float, unit: str) -> list[tuple[float, str]]:
-    """Round values in [floor, ceiling], each with its label: 0, `500 ms`, `1 s`."""
-    size = _shown_size(max(abs(floor), abs(ceiling)), unit)
+    """Round values in [floor, ceiling], each with its label, all in one unit: 0, `0.5 s`, `1 s`."""
+    largest = max(abs(floor), abs(ceiling))
+    size = _shown_size(largest, unit)
     step = _round_up((ceiling - floor) / size / MOST_VALUES) * size
     values = [number * step for number in range(math.ceil(floor / step), math.floor(ceiling / step) + 1)]
     # A long unit stands in the title, not at every tick.
     shown = unit if is_short(unit) else ""
-    return [(value, format_quantity(value, shown) if value else "0") for value in values]
+    return [(value, format_quantity(value, shown, like=largest) if value else "0") for value in values]
 
 
 def is_short(unit: str) -> bool:
@@ -89,11 +90,7 @@ def is_short(unit: str) -> bool:
 
 def _shown_size(value: float, unit: str) -> float:
     """How many of `unit` make one of the unit that `value` is shown in, so that 5 min is a round step."""
-    shown = format_quantity(value, unit).rpartition(" ")[2]
-    try:
-        return Quantity(1, shown).to(unit)
-    except ValueError:
-        return 1.0
+    return Quantity(1, shown_unit(value, unit)).to(unit)
 
 
 def _round_up(value: float) -> float:

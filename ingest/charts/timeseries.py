@@ -10,7 +10,7 @@ from ingest.charts.events import Events, arrange, draw_marks, draw_spans
 from ingest.charts.key import ROW, Item, draw_key
 from ingest.charts.plot import HEIGHT, RIGHT, Plot, TimeAxis, draw_grid, draw_times, left_margin
 from ingest.charts.shape import broken, corners, limits, points_of, present, spaces, steps_of, thin
-from ingest.charts.sheet import Sheet
+from ingest.charts.sheet import Numbers, Sheet
 from ingest.charts.svg import plain
 from ingest.charts.ticks import is_short
 from ingest.charts.words import describe, shown, step_text
@@ -19,6 +19,7 @@ _TITLE_ROW = 30.0
 _TITLE_LENGTH = 56
 _TIMES_ROW = 36.0
 _LINE_HEIGHT = 26.0
+_HATCHED = 8.0
 # How far beyond the data, as a part of its length, the axis reaches for a mark or a window.
 _REACH = 0.15
 # The plot is about this many pixels wide on a page.
@@ -26,7 +27,7 @@ _COLUMNS = 700
 
 
 def draw_time_series(chart: TimeSeries) -> Chart:
-    """The chart of a series, a placeholder where it has no finite value; ValueError for an id that is none."""
+    """The chart of a series, a placeholder where it has no value; ValueError for an id that cannot be one."""
     there = present(chart.points)
     if there.empty:
         return draw_placeholder(chart.id, chart.title, "no data yet")
@@ -63,10 +64,16 @@ def _time_axis(chart: TimeSeries, there: pd.DataFrame, left: float) -> TimeAxis:
 
 
 def _limits(chart: TimeSeries, there: pd.DataFrame, days: pd.DataFrame) -> tuple[float, float]:
-    columns = [column for column in ("value", "low", "high") if column in there]
-    values = there[columns].to_numpy(dtype="float64").ravel()
+    edged = _edged(there, days)
+    edges: Numbers | list[float] = [] if edged is None else edged[["low", "high"]].to_numpy(dtype="float64").ravel()
     goal = [] if chart.goal is None else [chart.goal]
+    values = np.append(there["value"].to_numpy(dtype="float64"), edges)
     return limits(values, np.append(days["value"].to_numpy(dtype="float64"), goal))
+
+
+def _edged(there: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame | None:
+    """What the band is drawn of: the days where they have edges, for they are calmer, else the points."""
+    return next((rows for rows in (days, there) if len(rows) and "low" in rows and "high" in rows), None)
 
 
 def _draw(
@@ -78,7 +85,8 @@ def _draw(
     draw_grid(sheet, plot, chart.unit)
     draw_times(sheet, plot, chart.zone)
     points, stairs = thin(points_of(there, chart.step), _COLUMNS), steps_of(days)
-    band = _draw_band(sheet, plot, stairs if "low" in days and len(days) else points if "low" in there else None)
+    edged = _edged(there, days)
+    band = [] if edged is None else _draw_band(sheet, plot, stairs if edged is days else points)
     lines = _draw_lines(sheet, plot, points, stairs, step_text(chart.step))
     _draw_goal(sheet, chart, plot)
     draw_marks(sheet, events, plot)
@@ -99,14 +107,16 @@ def _draw_gaps(sheet: Sheet, chart: TimeSeries, plot: Plot, there: pd.DataFrame)
     """Hatches where more than one step is missing; a single one only breaks the line."""
     gaps = [gap for gap in spaces(there, chart.step) if gap[1] - gap[0] > chart.step]
     for start, end in gaps:
-        sheet.hatched(plot.time.at(start), plot.top, plot.time.at(end), plot.bottom, "gap", name="gap")
+        left, right = plot.time.at(start), plot.time.at(end)
+        sheet.box(left, plot.top, max(right, left + 1.5), plot.bottom, "gap", opacity=0.25, name="gap")
+        # Of slanted lines a narrow stretch would show dots.
+        if right - left >= _HATCHED:
+            sheet.hatched(left, plot.top, right, plot.bottom, "gap")
     return [Item("hatched", "gap", "no data")] if gaps else []
 
 
-def _draw_band(sheet: Sheet, plot: Plot, vertices: pd.DataFrame | None) -> list[Item]:
+def _draw_band(sheet: Sheet, plot: Plot, vertices: pd.DataFrame) -> list[Item]:
     """The edges of the buckets a quantile lies between."""
-    if vertices is None:
-        return []
     for _, run in vertices.groupby("run"):
         at, low, high = corners(run)[["at", "low", "high"]].to_numpy().T
         sheet.area(plot.time.x(at), plot.y(low), plot.y(high), "band", opacity=0.2, name="band")

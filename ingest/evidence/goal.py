@@ -25,8 +25,9 @@ class WorstTime:
 
 @dataclass(frozen=True)
 class GoalFacts:
-    """The goal in the series' own unit, and what the last 28 days of data (since the last fix, if that is less) say of it.
+    """The goal in the series' own unit, and what the data from `start` to `end` says of it.
 
+    That is the last 28 days, or the time since the last fix where that is less (`since_fix`).
     `hours_over` is the share of hours whose quantile is over the goal, `requests_over` the
     share of requests that are slower than it (None for a series that does not count them).
     `by_hour` is a 7 x 24 grid (Monday first, the knowledge base's zone) of the share over the

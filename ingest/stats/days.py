@@ -20,4 +20,4 @@ def day_starts(times: pd.DatetimeIndex, zone: ZoneInfo) -> pd.DatetimeIndex:
 def hour_of_week(times: pd.DatetimeIndex, zone: ZoneInfo) -> npt.NDArray[np.int64]:
     """0 (Monday, midnight to one) to 167 (Sunday, eleven to midnight), in `zone`."""
     local = times.tz_convert(zone)
-    return np.asarray(local.dayofweek * 24 + local.hour, dtype=np.int64)
+    return np.asarray(local.day_of_week * 24 + local.hour, dtype=np.int64)

@@ -7,18 +7,21 @@ story's file: areas, sources, other stories, and what its stage demands.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
+from ingest.charts import places
 from ingest.codes import OVERRIDABLE
 from ingest.errors import Problem, Where, did_you_mean
 from ingest.knowledge import KnowledgeBase
 from ingest.lifecycle import impossible_dates, overruns, unmet
 from ingest.marked import Marked, Path
 from ingest.schema import read_whole
-from ingest.settings import Configuration, SourceConfig
+from ingest.settings import Configuration, SourceBasics, SourceConfig
 from ingest.sources import SOURCES
 from ingest.story import Series, Story, Use
 
-_IMAGE = re.compile(r"!\[[^\]\n]*\]\(\s*<?([^)\s>]+\.svg)\b")
+# Without brackets inside, every attempt ends at the next one: no text makes this slow.
+_IMAGE = re.compile(r"!\[[^][\n]*\]\(\s*<?([^][()\s>]+\.svg)\b")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 
 
@@ -48,16 +51,19 @@ def check(base: KnowledgeBase) -> Report:
     """Every problem of `base`, whose pages and store are not looked at."""
     general = [*base.config.problems, *base.problems, *check_sources(base.config), *_shared_series(base)]
     slugs = {story.slug for story in base.stories}
-    return Report(tuple(sorted(general)), {story.slug: _check_story(story, base, slugs) for story in base.stories})
+    charts = {f"{story.slug}/{place.stem}.svg" for story in base.stories for place in places(story.front, story.series)}
+    return Report(
+        tuple(sorted(general)), {story.slug: _check_story(story, base, slugs, charts) for story in base.stories}
+    )
 
 
-def _check_story(story: Story, base: KnowledgeBase, slugs: set[str]) -> tuple[Problem, ...]:
+def _check_story(story: Story, base: KnowledgeBase, slugs: set[str], charts: set[str]) -> tuple[Problem, ...]:
     found = [
         *story.problems,
         *_ids(story),
         *_references(story, base, slugs),
         *_telemetry(story, base.config),
-        *_charts(story),
+        *_charts(story, charts),
         *unmet(story),
         *impossible_dates(story, base.clock.now),
         *overruns(story),
@@ -71,7 +77,7 @@ def check_sources(config: Configuration) -> Iterator[Problem]:
     """Problems of sources.yml that only the kinds of sources know."""
     for source in config.sources.values():
         if source.kind in SOURCES:
-            yield from read_whole(SOURCES[source.kind].Options, source.options)[1]
+            yield from read_whole(SOURCES[source.kind].Options, source.options, SourceBasics.model_fields)[1]
         else:
             where = source.options.where(("kind",))
             hint = did_you_mean(source.kind, SOURCES)
@@ -198,16 +204,16 @@ def _tests(story: Story) -> Iterator[Problem]:
             yield Problem(where, "PK209", what, f"add `{partner[kind]}:`")
 
 
-def _charts(story: Story) -> Iterator[Problem]:
-    """Images of the text that would be charts of a series which the story does not have."""
-    known = {f"{story.slug}/{name}.svg" for name in story.series}
+def _charts(story: Story, charts: set[str]) -> Iterator[Problem]:
+    """Images of the text that are no chart of any story."""
     for number, line in _lines_outside_code(story.body, story.document.body_line):
         for image in _IMAGE.finditer(line):
             target = image[1].removeprefix("./")
-            if target.startswith(("http:", "https:", "../")) or target in known or "telemetry" in story.mistaken:
+            if target.startswith(("http:", "https:", "../")) or target in charts or "telemetry" in story.mistaken:
                 continue
             where = Where(story.path, number, image.start(1) + 1)
-            yield Problem(where, "PK206", f"there is no chart {target!r}", did_you_mean(target, known))
+            mine = [chart for chart in charts if chart.startswith(f"{story.slug}/")]
+            yield Problem(where, "PK206", f"there is no chart {target!r}", did_you_mean(target, mine))
 
 
 def _lines_outside_code(text: str, first: int) -> Iterator[tuple[int, str]]:
@@ -229,9 +235,9 @@ def _overrides(story: Story) -> Iterator[Problem]:
 
 def only(problems: Iterable[Problem], paths: Iterable[str]) -> list[Problem]:
     """The problems of files at or below one of `paths`; all of them where `paths` is empty."""
-    wanted = [path.rstrip("/") for path in paths]
+    wanted = list(paths)
     return [
         each
         for each in problems
-        if not wanted or any(each.where.path == path or each.where.path.startswith(f"{path}/") for path in wanted)
+        if not wanted or any(PurePosixPath(each.where.path).is_relative_to(path) for path in wanted)
     ]

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ingest.context import base_of
-from ingest.errors import Problem
+from ingest.errors import Problem, UserError
 
 
 @click.command()
@@ -38,9 +38,16 @@ def check(context: click.Context, paths: tuple[str, ...], form: str) -> None:
 
 
 def _inside(path: str, root: Path) -> str:
-    """A path as problems name it: relative to the knowledge base."""
-    full = Path(path).resolve()
-    return full.relative_to(root).as_posix() if full.exists() and full.is_relative_to(root) else path
+    """A path as problems name it, relative to the knowledge base; UserError where it names nothing there.
+
+    Otherwise a slip of the keys would look like a story without problems.
+    """
+    for start in (Path.cwd(), root):
+        named = Path(os.path.abspath(start / path))  # noqa: PTH100  # resolve() would follow the last link, which is a problem
+        full = named.parent.resolve() / named.name
+        if os.path.lexists(full) and full.is_relative_to(root):
+            return full.relative_to(root).as_posix()
+    raise UserError(path, "there is no such file or folder in this knowledge base")
 
 
 def _as_text(problems: list[Problem]) -> str:
@@ -160,10 +167,13 @@ def schema(output: Path | None) -> None:
     from ingest.story import json_schema
 
     text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
-    if output:
-        output.write_text(text + "\n", encoding="utf-8")
-    else:
+    if not output:
         click.echo(text)
+        return
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(str(output), f"cannot be written: {error.strerror}") from None
 
 
 commands = (check, refresh, status, new, schema)

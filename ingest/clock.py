@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ingest.errors import UserError
+from ingest.fields import read_moment
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ def read_clock(configured: datetime | None, environ: Mapping[str, str]) -> Clock
     epoch = environ.get("SOURCE_DATE_EPOCH")
     if epoch:
         try:
-            return Clock(datetime.fromtimestamp(int(epoch), UTC), fixed=True)
+            return Clock(read_moment(datetime.fromtimestamp(int(epoch), UTC).isoformat()), fixed=True)
         except (ValueError, OverflowError, OSError):
             hint = "it must be a number of seconds since 1970"
             raise UserError(None, f"SOURCE_DATE_EPOCH is {epoch!r}", hint) from None

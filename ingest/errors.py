@@ -42,7 +42,7 @@ class Problem:
     def __str__(self) -> str:
         mark = "warning: " if self.severity == "warning" else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.where}: {self.code} {mark}{self.what}{hint}"
+        return one_line(f"{self.where}: {self.code} {mark}{self.what}{hint}")
 
 
 class UserError(Exception):
@@ -85,6 +85,11 @@ class FetchError(Exception):
         self.retry = retry
         self.wait = wait
         self.fault = fault
+
+
+def one_line(text: str) -> str:
+    """`text` with everything escaped that would break its line, or make a terminal act."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

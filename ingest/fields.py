@@ -24,8 +24,11 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 MAX_LINE = 300
 MAX_TEXT = 4000
+YEARS = range(1970, 2200)
+"""Years that a date may lie in: nobody means others, and counting days from them stays within the calendar."""
 
 T = TypeVar("T")
+D = TypeVar("D", bound=date)
 
 
 class Strict(BaseModel):
@@ -36,7 +39,10 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_empty(cls, data: Any) -> Any:
-        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+        if not isinstance(data, dict):
+            return data
+        known = {info.alias or name for name, info in cls.model_fields.items()}
+        return {key: value for key, value in data.items() if value is not None or key not in known}
 
 
 def wrong(what: str, hint: str = "", kind: str = "wrong_value") -> PydanticCustomError:
@@ -94,7 +100,7 @@ def _read_block(value: Any) -> str:
 def _read_text(value: Any, longest: int, allowed: str) -> str:
     if isinstance(value, (dict, list)):
         raise wrong("a text is expected here", "quote a text that begins with [ or {")
-    text = str(value).strip()
+    text = "" if value is None else str(value).strip()
     if not text:
         raise wrong("this text is empty", "write it, or leave the key out")
     if len(text) > longest:
@@ -129,7 +135,7 @@ def read_link(text: str) -> str:
         raise ValueError(f"{text!r} is not a web address")
     try:
         parts = urlsplit(text)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port
     except ValueError:
         raise ValueError(f"{text!r} is not a web address") from None
     if parts.scheme not in ("http", "https") or not host:
@@ -144,9 +150,10 @@ def read_day(text: str) -> date:
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         raise ValueError(f"{text!r} is not a date")
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{text!r} is not a day of the calendar") from None
+    return _in_reach(day, text)
 
 
 def read_moment(text: str) -> datetime:
@@ -157,7 +164,13 @@ def read_moment(text: str) -> datetime:
         raise ValueError(f"{text!r} is not a date and time") from None
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no offset from UTC")
-    return moment.astimezone(UTC)
+    return _in_reach(moment, text).astimezone(UTC)
+
+
+def _in_reach(when: D, text: str) -> D:
+    if when.year not in YEARS:
+        raise ValueError(f"{text!r} is not in the years {YEARS[0]} to {YEARS[-1]}")
+    return when
 
 
 def read_day_or_moment(text: str) -> date | datetime:

@@ -1,6 +1,7 @@
 """The health file: what the last attempt at each series came to, for pages and machines."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,10 +27,15 @@ class Outcome:
     where: str = ""
 
 
-def write_health(folder: Path, outcomes: list[Outcome], ran_at: datetime, status: int) -> None:
-    """Writes the outcomes of a run; series that it did not ask for keep their last outcome."""
-    now = {(each.story, each.series): each for each in outcomes}
-    every = {**read_health(folder), **now}
+def write_health(
+    folder: Path, outcomes: list[Outcome], ran_at: datetime, status: int, known: Collection[tuple[str, str]]
+) -> None:
+    """Writes the outcomes of a run.
+
+    The `known` series, by story and name, that it did not ask for keep their last outcome.
+    """
+    before = {name: outcome for name, outcome in read_health(folder).items() if name in known}
+    every = {**before, **{(each.story, each.series): each for each in outcomes}}
     states = [each.state for each in outcomes]
     health = {
         "format": HEALTH_FORMAT,
@@ -44,8 +50,10 @@ def write_health(folder: Path, outcomes: list[Outcome], ran_at: datetime, status
 def read_health(folder: Path) -> dict[tuple[str, str], Outcome]:
     """The last attempt at each series, by story and series; empty where none is known."""
     try:
-        entries = json.loads((folder / HEALTH_FILE).read_bytes())["series"]
-        return {(each["story"], each["series"]): Outcome(**each) for each in entries}
-    except (OSError, ValueError, KeyError, TypeError):
+        entries = [Outcome(**each) for each in json.loads((folder / HEALTH_FILE).read_bytes())["series"]]
+        for each in entries:
+            datetime.fromisoformat(each.at)
+        return {(each.story, each.series): each for each in entries}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # It only tells why; the data's age is in the snapshots.
         return {}

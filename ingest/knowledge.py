@@ -68,10 +68,10 @@ def read_knowledge_base(root: Path, environ: Mapping[str, str] = os.environ) -> 
     config = Configuration(settings, sources, tuple(problems + more))
     stories: list[Story] = []
     stray: list[Problem] = []
-    for entry in sorted((root / "stories").iterdir()):
+    for entry in _listed(root / "stories"):
         found = _stray(entry, root)
         stray += found
-        if not found and entry.suffix == ".md" and entry.name != "README.md":
+        if not found and entry.is_file():
             stories.append(_read_story(entry, root, config))
     stray += _orphans(root, {story.slug for story in stories})
     clock = read_clock(settings.now, environ)
@@ -96,18 +96,24 @@ def _read_story(entry: Path, root: Path, config: Configuration) -> Story:
     return read_story(entry.stem, path, _read_limited(entry, MAX_BYTES + MAX_BODY_BYTES), config.settings.series)
 
 
+def _listed(folder: Path) -> list[Path]:
+    """The entries of stories/ that mean something: hidden files are those of editors and systems."""
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != "README.md")
+
+
 def _stray(entry: Path, root: Path) -> list[Problem]:
     """Why an entry of stories/ is neither a story nor a story's folder."""
-    where = Where(entry.relative_to(root).as_posix())
-    if entry.name.startswith(".") or entry.name == "README.md":
-        return []
+    where = _place(entry, root)
     if entry.is_symlink() or not entry.resolve().is_relative_to(root.resolve()):
         # A link could publish any file of the machine that builds the site.
         return [Problem(where, "PK007", "links are not followed", "put the file itself here")]
-    if entry.is_file() and entry.suffix != ".md":
-        return [Problem(where, "PK007", f"{entry.name} is not a story", "a story is a Markdown file, <slug>.md")]
+    if entry.is_dir():
+        # Whether it belongs to a story is told by `_orphans`.
+        return []
+    if not entry.is_file() or entry.suffix != ".md":
+        return [Problem(where, "PK007", "this is not a story", "a story is a Markdown file, <slug>.md")]
     try:
-        read_slug(entry.stem if entry.is_file() else entry.name)
+        read_slug(entry.stem)
     except ValueError as error:
         hint = "lower-case letters, digits and single hyphens, at most 80, and not index"
         return [Problem(where, "PK007", str(error), hint)]
@@ -116,15 +122,16 @@ def _stray(entry: Path, root: Path) -> list[Problem]:
 
 def _orphans(root: Path, slugs: set[str]) -> Iterator[Problem]:
     """Folders that belong to no story, and what does not belong into a story's folder."""
-    for folder in sorted(path for path in (root / "stories").iterdir() if path.is_dir() and not path.is_symlink()):
-        if folder.name.startswith("."):
-            continue
-        where = Where(folder.relative_to(root).as_posix())
+    for folder in (entry for entry in _listed(root / "stories") if entry.is_dir() and not entry.is_symlink()):
         if folder.name not in slugs:
-            yield Problem(
-                where, "PK007", f"there is no story {folder.name}.md beside it", "remove or rename the folder"
-            )
+            what = "there is no story of this name beside the folder"
+            yield Problem(_place(folder, root), "PK007", what, "remove or rename the folder")
         for entry in sorted(folder.iterdir()):
             if entry.name != "pinned" or entry.is_symlink() or not entry.is_dir():
-                place = Where(entry.relative_to(root).as_posix())
-                yield Problem(place, "PK007", "a story's folder holds its pinned evidence only", "see `pinned/`")
+                what = "a story's folder holds its pinned evidence only"
+                yield Problem(_place(entry, root), "PK007", what, "see `pinned/`")
+
+
+def _place(entry: Path, root: Path) -> Where:
+    # A name that is not UTF-8 could not be printed.
+    return Where(entry.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode())

@@ -11,12 +11,14 @@ aliases expand to gigabytes. Size, depth and aliases are limited here, once.
 """
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
 import frontmatter
 import yaml
 from frontmatter.default_handlers import YAMLHandler
+from yaml.reader import Reader
 
 from ingest.errors import Problem, Where
 
@@ -76,7 +78,8 @@ class _RefusedError(Exception):
 
 def spell(path: Path) -> str:
     """A path as a reader writes it: `timeboxes[0].budget`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".") or "the file"
+    spelt = "".join(f"[{part}]" if isinstance(part, int) else f".{part or repr(part)}" for part in path)
+    return spelt.removeprefix(".") or "the file"
 
 
 def decode(path: str, raw: bytes, limit: int) -> tuple[str, list[Problem]]:
@@ -87,11 +90,15 @@ def decode(path: str, raw: bytes, limit: int) -> tuple[str, list[Problem]]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
+        before = _unix(raw[: error.start].decode("utf-8-sig"))
+        where = Where(path, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         what = f"byte 0x{raw[error.start]:02x} is not UTF-8"
-        return "", [Problem(Where(path, line, column), "PK001", what, "save the file as UTF-8")]
-    return text.replace("\r\n", "\n").replace("\r", "\n"), []
+        return "", [Problem(where, "PK001", what, "save the file as UTF-8")]
+    return _unix(text), []
+
+
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_yaml(path: str, raw: bytes) -> Marked:
@@ -149,34 +156,23 @@ class _MarkedHandler(YAMLHandler):
 
 
 def _parse_into(found: Marked, text: str, first_line: int) -> None:
-    builder = _Builder(found, first_line)
+    builder = _Builder(found, text, first_line)
     try:
-        builder.build(text)
+        builder.build()
     except _RefusedError as refused:
         found.data = {}
         found.problems.append(refused.problem)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = builder.at(mark) if mark else Where(found.path, first_line, 1)
+        where = builder.place(mark.index if mark else 0)
         what = f"this is not YAML: {error.problem or error.context}"
         found.data = {}
-        found.problems.append(Problem(where, "PK002", what, _yaml_hint(text, mark)))
-    except yaml.YAMLError as error:
-        # A control character: the reader names a position and no line.
-        position = getattr(error, "position", 0) or 0
-        line = text.count("\n", 0, position)
-        found.data = {}
-        where = Where(found.path, first_line + line, position - (text.rfind("\n", 0, position) + 1) + 1)
-        what = f"this is not YAML: {getattr(error, 'reason', None) or 'an unprintable character'}"
-        found.problems.append(Problem(where, "PK002", what, "remove the character"))
+        line = text.split("\n")[where.line - first_line]
+        found.problems.append(Problem(where, "PK002", what, _yaml_hint(line, where.column)))
 
 
-def _yaml_hint(text: str, mark: Any) -> str:
-    if mark is None:
-        return ""
-    lines = text.split("\n")
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    if "\t" in line[: mark.column + 1]:
+def _yaml_hint(line: str, column: int) -> str:
+    if "\t" in line[:column]:
         return "indent with spaces, not with tabs"
     if re.match(r"\s*(- )?[\w]+:\s+[^\"'\[{].*:(\s|$)", line):
         return "quote a text that holds a colon"
@@ -188,15 +184,23 @@ def _yaml_hint(text: str, mark: Any) -> str:
 class _Builder:
     """Builds plain data from YAML events; nesting is bounded before anything recurses."""
 
-    def __init__(self, found: Marked, first_line: int) -> None:
+    def __init__(self, found: Marked, text: str, first_line: int) -> None:
         self.found = found
+        self.text = text
         self.first_line = first_line
+        self.line_starts = [0, *(end.end() for end in re.finditer("\n", text))]
 
     def at(self, mark: Any) -> Where:
-        return Where(self.found.path, self.first_line + mark.line, mark.column + 1)
+        # A mark's own line also counts U+0085 and U+2028, which end no line in an editor.
+        return self.place(mark.index)
 
-    def build(self, text: str) -> None:
-        events = list(self._scan(text))
+    def place(self, index: int) -> Where:
+        """The place of a character of the text."""
+        line = bisect_right(self.line_starts, index) - 1
+        return Where(self.found.path, self.first_line + line, index - self.line_starts[line] + 1)
+
+    def build(self) -> None:
+        events = list(self._scan())
         self.events = iter(events)
         self.found.marks[()] = Where(self.found.path, self.first_line, 1)
         if not events:
@@ -206,10 +210,13 @@ class _Builder:
             raise self._refuse(first.start_mark, "PK002", "this is not a mapping", "write `key: value` lines")
         self.found.data = self._mapping(())
 
-    def _scan(self, text: str) -> Any:
+    def _scan(self) -> Any:
         """The events of one document, refused as soon as they go beyond a limit."""
+        if odd := Reader.NON_PRINTABLE.search(self.text):
+            what = f"this is not YAML: the character U+{ord(odd[0]):04X} cannot stand here"
+            raise _RefusedError(Problem(self.place(odd.start()), "PK002", what, "remove it"))
         depth = documents = 0
-        for event in yaml.parse(text, Loader=_LOADER):
+        for event in yaml.parse(self.text, Loader=_LOADER):
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:

@@ -8,9 +8,10 @@ request of several stories is sent once.
 import fcntl
 import random
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,7 +71,7 @@ class Result:
 
 def wishes(base: KnowledgeBase, slugs: tuple[str, ...] = ()) -> list[Wish]:
     """Every series of the named stories (of all, if none is named) that has a known source."""
-    chosen = [base.story(slug) for slug in slugs] if slugs else base.stories
+    chosen = [base.story(slug) for slug in dict.fromkeys(slugs)] if slugs else base.stories
     found = []
     for story in chosen:
         for name, series in story.series.items():
@@ -89,12 +90,13 @@ def refresh(
 ) -> Result:
     """Fetches the steps that `wanted` lacks up to the clock's now, and writes the health file.
 
-    Raises BusyError while another run holds the store's lock, and UserError for a source
-    that cannot be opened, such as one whose credentials are not in the environment.
+    Raises BusyError while another run holds the store's lock, and UserError where the store
+    cannot be written. What goes wrong with one series or source is part of the result.
     """
     store = Store(base.store)
-    with _lock(base.store):
-        store.sweep()
+    with _lock(base):
+        with _writing(base):
+            store.sweep()
         run = _Run(base, store, environ, sleep)
         try:
             for outcome in run.all(wanted):
@@ -102,7 +104,9 @@ def refresh(
         finally:
             run.close()
         run.result.outcomes.sort(key=lambda each: (each.story, each.series))
-        write_health(base.store, run.result.outcomes, run.now(), run.result.status)
+        known = {(wish.slug, wish.name) for wish in wishes(base)}
+        with _writing(base):
+            write_health(base.store, run.result.outcomes, run.now(), run.result.status, known)
     return run.result
 
 
@@ -118,18 +122,26 @@ def plan(base: KnowledgeBase, wanted: list[Wish]) -> list[str]:
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """One run at a time; the system frees the lock when a run dies."""
+def _writing(base: KnowledgeBase) -> Iterator[None]:
+    """Makes a UserError of a full disk, a folder that is a file, and their like."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
+        yield
     except OSError as error:
-        raise UserError(str(folder), f"the store cannot be written: {error.strerror}") from None
+        raise UserError(base.settings.store, f"the store cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def _lock(base: KnowledgeBase) -> Iterator[None]:
+    """One run at a time; the system frees the lock when a run dies."""
+    with _writing(base):
+        base.store.mkdir(parents=True, exist_ok=True)
+        file = (base.store / ".lock").open("w")
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise BusyError(str(folder), "another refresh is running", "wait until it is done") from None
+        with _writing(base):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BusyError(base.settings.store, "another refresh is running", "wait until it is done") from None
         yield
 
 
@@ -144,27 +156,34 @@ class _Run:
         self.environ = environ
         self.sleep = sleep
         self.result = Result()
-        self.sources: dict[str, Source | UserError] = {}
+        self.sources: dict[str, Source | Exception] = {}
 
     def all(self, wanted: list[Wish]) -> Iterator[Outcome]:
         """The outcomes as they come."""
         for wish in wanted:
             self._open(wish.config)
-        groups: dict[tuple[str, Window], list[tuple[Wish, Snapshot | None]]] = {}
+        groups: dict[tuple[str, str, Window], list[Wish]] = {}
         for wish in wanted:
-            stored = self.stored(wish)
-            groups.setdefault((wish.query_hash, self.window(wish, stored)), []).append((wish, stored))
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            tasks = [pool.submit(self._group, window, members) for (_, window), members in groups.items()]
+            # The unit is no part of the hash, but a source may convert into it.
+            key = (wish.query_hash, wish.series.unit, self.window(wish, self.stored(wish)))
+            groups.setdefault(key, []).append(wish)
+        pool = ThreadPoolExecutor(PARALLEL)
+        try:
+            tasks = [pool.submit(self._group, window, members) for (_, _, window), members in groups.items()]
             for task in as_completed(tasks):
                 for outcome in task.result():
                     self.result.outcomes.append(outcome)
                     yield outcome
+        finally:
+            # Who interrupts a run should not wait for what has not begun.
+            pool.shutdown(cancel_futures=True)
 
     def close(self) -> None:
         for source in self.sources.values():
-            if not isinstance(source, UserError):
-                source.close()
+            if not isinstance(source, Exception):
+                # What cannot be closed ends with the process.
+                with suppress(Exception):
+                    source.close()
 
     def _open(self, config: SourceConfig) -> None:
         if config.id in self.sources:
@@ -175,42 +194,48 @@ class _Run:
             if options is None:
                 raise UserError(problems[0].where, problems[0].what, problems[0].hint)
             self.sources[config.id] = kind(config.id, options, self.environ, self.base.root)
-        except UserError as error:
+        except Exception as error:
             # One source without its credentials must not keep the others from being fetched.
             self.sources[config.id] = error
 
     def stored(self, wish: Wish) -> Snapshot | None:
-        """What is there of the series as it is asked for now; a changed query starts afresh."""
-        try:
-            current = self.store.read(wish.slug, wish.name)
-            if current is None or current.manifest.query_hash == wish.query_hash:
-                return current
-            return self.store.read(wish.slug, wish.name, wish.query_hash)
-        except CorruptSnapshotError:
-            return None
+        """What is there of the series as it is asked for now, be it put aside; a changed query starts afresh."""
+        for query_hash in ("", wish.query_hash):
+            with suppress(CorruptSnapshotError):
+                found = self.store.read(wish.slug, wish.name, query_hash)
+                if found and found.manifest.query_hash == wish.query_hash:
+                    return found
+        return None
 
     def window(self, wish: Wish, stored: Snapshot | None) -> Window:
         """From the end of the data (or as far as the source's history reaches) to the last full step."""
         step = wish.config.step
         end = floor(self.base.clock.now, step)
-        start = stored.manifest.data_until if stored else floor(end - wish.config.basics.history, step)
+        start = floor(end - wish.config.basics.history, step)
+        if stored:
+            until = stored.manifest.data_until
+            # What was partial may be whole by now.
+            start = min(start, until) if stored.manifest.partial else until
         return Window(min(start, end), end, step)
 
-    def _group(self, window: Window, members: list[tuple[Wish, Snapshot | None]]) -> list[Outcome]:
+    def _group(self, window: Window, members: list[Wish]) -> list[Outcome]:
         """One request, and what it means for each story that made it."""
-        wish = members[0][0]
         try:
-            answer = self._fetch(wish, window)
-        except FetchError as error:
-            return [self._failed(each, error.what, error.fault) for each, _ in members]
-        except UserError as error:
-            return [self._failed(each, str(error), "source") for each, _ in members]
-        return [self._store(each, stored, window, answer) for each, stored in members]
+            answer = self._fetch(members[0], window)
+        except Exception as error:
+            return [self._failed(wish, error) for wish in members]
+        return [self._store_or_keep(wish, window, answer) for wish in members]
+
+    def _store_or_keep(self, wish: Wish, window: Window, answer: Fetched) -> Outcome:
+        try:
+            return self._store(wish, window, answer)
+        except Exception as error:
+            return self._failed(wish, error)
 
     def _fetch(self, wish: Wish, window: Window) -> Fetched:
         """The whole attempt, from the request to tidy rows, again and again until it holds."""
         source = self.sources[wish.config.id]
-        if isinstance(source, UserError):
+        if isinstance(source, Exception):
             raise source
         for objection in SOURCES[wish.config.kind].objections(wish.series, window.step):
             raise FetchError(f"{objection.key}: {objection.what}", fault="query")
@@ -228,18 +253,24 @@ class _Run:
                 self.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _store(self, wish: Wish, stored: Snapshot | None, window: Window, answer: Fetched) -> Outcome:
-        if not window.steps and stored and self._is_current(wish):
-            return self._outcome(wish, "fresh", stored)
+    def _store(self, wish: Wish, window: Window, answer: Fetched) -> Outcome:
         if window.steps and answer.rows.empty and not wish.series.allow_empty:
-            return self._failed(wish, "the source answered without any rows", "answer")
-        rows = answer.rows
-        if stored is not None:
+            raise FetchError("the source answered without any rows", fault="answer")
+        stored = self.stored(wish)
+        made = stored if stored and not window.steps else self._made(wish, stored, window, answer)
+        with _writing(self.base):
+            self._put(wish, made)
+        return self._outcome(wish, "fresh", made, new_rows=len(answer.rows))
+
+    def _made(self, wish: Wish, stored: Snapshot | None, window: Window, answer: Fetched) -> Snapshot:
+        rows, start = answer.rows, window.start
+        if stored:
             # On overlap the new value wins.
-            rows = pd.concat([stored.rows[stored.rows.index < rows.index[0]] if len(rows) else stored.rows, rows])
-        made = make_snapshot(
+            older = stored.rows[~stored.rows.index.isin(rows.index)]
+            rows, start = pd.concat([older, rows]).sort_index(), min(start, stored.manifest.window[0])
+        return make_snapshot(
             _in_order(rows),
-            (stored.manifest.window[0] if stored else window.start, window.end),
+            (start, window.end),
             window.step,
             source=wish.config.id,
             query=SOURCES[wish.config.kind].query(wish.series, window.step),
@@ -250,29 +281,26 @@ class _Run:
             partial=answer.partial,
             warnings=answer.warnings,
         )
-        self._keep_what_it_replaces(wish)
-        self.store.write(wish.slug, wish.name, made)
-        return self._outcome(wish, "fresh", made, new_rows=len(answer.rows))
 
-    def _is_current(self, wish: Wish) -> bool:
-        current = self.store.read(wish.slug, wish.name)
-        return current is not None and current.manifest.query_hash == wish.query_hash
-
-    def _keep_what_it_replaces(self, wish: Wish) -> None:
-        """Data of an earlier query, and data that cannot be read, stay beside the new."""
+    def _put(self, wish: Wish, made: Snapshot) -> None:
+        """Stores a snapshot; data of an earlier query, and data that cannot be read, stay beside it."""
+        current = None
         try:
             current = self.store.read(wish.slug, wish.name)
         except CorruptSnapshotError:
             self.store.put_aside(wish.slug, wish.name)
-            return
         if current and current.manifest.query_hash != wish.query_hash:
             self.store.write(wish.slug, wish.name, current, current.manifest.query_hash)
+        if current is None or current.manifest != made.manifest:
+            self.store.write(wish.slug, wish.name, made)
 
-    def _failed(self, wish: Wish, reason: str, fault: str) -> Outcome:
+    def _failed(self, wish: Wish, error: Exception) -> Outcome:
+        reason, fault = _why(error)
+        current = None
         try:
             current = self.store.read(wish.slug, wish.name)
-        except CorruptSnapshotError as error:
-            return self._outcome(wish, "missing", None, reason=f"{reason}; and the snapshot: {error}")
+        except CorruptSnapshotError as corrupt:
+            reason = f"{reason}; and the snapshot: {corrupt}"
         where = str(wish.where) if fault == "query" else ""
         return self._outcome(wish, "kept" if current else "missing", current, reason=reason, where=where)
 
@@ -298,6 +326,17 @@ def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
     made = rows[ordered]
     made.index.name = "time"
     return made
+
+
+def _why(error: Exception) -> tuple[str, str]:
+    """What went wrong, in words for a page, and whose fault it is."""
+    if isinstance(error, FetchError):
+        return error.what, error.fault
+    if isinstance(error, UserError):
+        return str(error), "source"
+    # A mistake of ours. Its own words could quote a credential.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"a bug in perfkb: {type(error).__name__} at {Path(place.filename).name}:{place.lineno}", "source"
 
 
 def _pause(attempt: int, error: FetchError) -> float:

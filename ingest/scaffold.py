@@ -66,7 +66,10 @@ def write_story(
         raise UserError(
             f"stories/{name}.md", "this story is there already", "add a report to it, or give another --slug"
         )
-    write_atomically(path, text.encode())
+    try:
+        write_atomically(path, text.encode())
+    except OSError as error:
+        raise UserError(str(path), f"cannot be written: {error.strerror}") from None
     return path
 
 

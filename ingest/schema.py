@@ -5,19 +5,23 @@ out and the rest is read again, so that one run can go on to find dangling refer
 and missing evidence, and a preview can show the story around its mistakes.
 """
 
-import copy
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ingest.errors import Problem, did_you_mean
+from ingest.errors import Problem, Where, did_you_mean
 from ingest.marked import Marked, Path, spell
 
 M = TypeVar("M", bound=BaseModel)
 D = TypeVar("D", bound=Marked)
+
+MAX_MESSAGE = 400
+# Parts of pydantic's locations that are no part of the file: tags of unions, and `this is about the key`.
+_NOT_IN_FILE = re.compile(r"<\w+>|\[key\]")
 
 _MEANT = {
     "int_parsing": ("is not a whole number", "write digits only"),
@@ -41,17 +45,21 @@ def read_model(model: type[M], marked: D, defaults: dict[str, Any]) -> tuple[M, 
 
     `defaults` stand in for required fields that are missing or wrong; there is one for each.
     """
-    problems = [_problem(model, marked, detail) for detail in _mistakes(model, marked.data)]
-    usable = replace(marked, data=copy.deepcopy(marked.data), marks=dict(marked.marks))
-    while details := _mistakes(model, _filled(defaults, usable.data)):
-        _take_out(usable, details)
+    problems = _problems(model, marked)
+    usable = marked
+    while usable.data and (details := _mistakes(model, _filled(defaults, usable.data))):
+        usable = _without(usable, {_present(usable.data, _real_path(usable.data, each["loc"])) for each in details})
     return model.model_validate(_filled(defaults, usable.data)), usable, problems
 
 
-def read_whole(model: type[M], marked: Marked) -> tuple[M | None, list[Problem]]:
-    """`marked` as a `model`, or its mistakes."""
-    problems = [_problem(model, marked, detail) for detail in _mistakes(model, marked.data)]
+def read_whole(model: type[M], marked: Marked, beside: Iterable[str] = ()) -> tuple[M | None, list[Problem]]:
+    """`marked` as a `model`, or its mistakes; the keys `beside` are read elsewhere, and known."""
+    problems = _problems(model, marked, beside)
     return (None if problems else model.model_validate(marked.data)), problems
+
+
+def _problems(model: type[BaseModel], marked: Marked, beside: Iterable[str] = ()) -> list[Problem]:
+    return [_problem(model, marked, detail, beside) for detail in _mistakes(model, marked.data)]
 
 
 def _mistakes(model: type[BaseModel], data: dict[str, Any]) -> list[ErrorDetails]:
@@ -66,7 +74,7 @@ def _filled(defaults: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     return {**defaults, **{key: value for key, value in data.items() if value is not None}}
 
 
-def _problem(model: type[BaseModel], marked: Marked, detail: ErrorDetails) -> Problem:
+def _problem(model: type[BaseModel], marked: Marked, detail: ErrorDetails, beside: Iterable[str]) -> Problem:
     path = _real_path(marked.data, detail["loc"])
     kind = detail["type"]
     context = detail.get("ctx") or {}
@@ -74,8 +82,8 @@ def _problem(model: type[BaseModel], marked: Marked, detail: ErrorDetails) -> Pr
     code = _CODES.get(kind, "PK103")
     name = spell(path)
     if kind == "extra_forbidden":
-        what, hint = f"{name} is not a known field", did_you_mean(str(path[-1]), _known_fields(model, path[:-1]))
-        return Problem(marked.where(path), code, what, hint)
+        known = _known_fields(model, path[:-1]) | {*beside}
+        return Problem(marked.where(path), code, f"{name} is not a known field", did_you_mean(str(path[-1]), known))
     if kind == "missing":
         return Problem(marked.where(path), code, f"{name} is missing", f"add `{path[-1]}: ...`")
     if kind == "literal_error":
@@ -88,22 +96,27 @@ def _problem(model: type[BaseModel], marked: Marked, detail: ErrorDetails) -> Pr
     elif kind in _MEANT:
         said, hint = _MEANT[kind]
         what = f"{detail['input']!r} {said}" if isinstance(detail["input"], str) else said
+    if len(what) > MAX_MESSAGE:
+        what = f"{what[:MAX_MESSAGE]} ..."
     return Problem(marked.where(path), code, f"{name}: {what}", hint)
 
 
 def _real_path(data: Any, loc: tuple[int | str, ...]) -> Path:
-    """A pydantic location without the tags of unions, which are no part of the file."""
+    """A pydantic location as a path of the file; only its last part may be missing there."""
     path: list[int | str] = []
-    for position, part in enumerate(loc):
-        last = position == len(loc) - 1
-        if isinstance(data, dict) and (part in data or last):
-            data = data.get(part)
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
+    for part in loc:
+        there = _holds(data, part)
+        if not there and _NOT_IN_FILE.fullmatch(str(part)):
             continue
         path.append(part)
+        if not there:
+            break
+        data = data[part]
     return tuple(path)
+
+
+def _holds(data: Any, part: int | str) -> bool:
+    return part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
 
 
 def _known_fields(model: Any, path: Path) -> set[str]:
@@ -127,40 +140,28 @@ def _models_of(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models_of(argument)
 
 
-def _take_out(marked: Marked, details: list[ErrorDetails]) -> None:
-    """Removes what is wrong; a list loses the item, and the marks after it move up."""
-    # From the back, so that the indices of what is still to go stay right.
-    for path in sorted(
-        {_real_path(marked.data, detail["loc"]) for detail in details}, key=_from_the_back, reverse=True
-    ):
-        remove(marked, path)
+def _present(data: Any, path: Path) -> Path:
+    """`path`, or where nothing stands there, what should have held it."""
+    for length, part in enumerate(path):
+        if not _holds(data, part):
+            return path[:length]
+        data = data[part]
+    return path
 
 
-def _from_the_back(path: Path) -> list[tuple[int, str]]:
-    return [(part, "") if isinstance(part, int) else (-1, part) for part in path]
+def _without(marked: D, gone: set[Path]) -> D:
+    """What is left without the values at `gone`; in a list, those behind them move up with their marks."""
+    marks: dict[Path, Where] = {}
 
+    def rest(value: Any, old: Path, new: Path) -> Any:
+        if old in marked.marks:
+            marks[new] = marked.marks[old]
+        if isinstance(value, dict):
+            stay = [key for key in value if (*old, key) not in gone]
+            return {key: rest(value[key], (*old, key), (*new, key)) for key in stay}
+        if isinstance(value, list):
+            places = [index for index in range(len(value)) if (*old, index) not in gone]
+            return [rest(value[index], (*old, index), (*new, place)) for place, index in enumerate(places)]
+        return value
 
-def remove(marked: Marked, path: Path) -> None:
-    """Takes the value at `path` out of `marked`; where there is none, its parent goes."""
-    if not path:
-        marked.data = {}
-        return
-    parent = marked.data
-    for part in path[:-1]:
-        parent = parent[part]  # type: ignore[index]
-    last = path[-1]
-    if isinstance(parent, list) and isinstance(last, int):
-        parent.pop(last)
-        marked.marks = {_moved(at, path): where for at, where in marked.marks.items() if at[: len(path)] != path}
-    elif isinstance(parent, dict) and last in parent:
-        parent.pop(str(last))
-        marked.marks = {at: where for at, where in marked.marks.items() if at[: len(path)] != path}
-    else:
-        remove(marked, path[:-1])
-
-
-def _moved(at: Path, removed: Path) -> Path:
-    depth = len(removed) - 1
-    if len(at) > depth and at[:depth] == removed[:depth] and isinstance(at[depth], int) and at[depth] > removed[depth]:  # type: ignore[operator]
-        return (*at[:depth], at[depth] - 1, *at[depth + 1 :])  # type: ignore[operator]
-    return at
+    return replace(marked, data=rest(marked.data if () not in gone else {}, (), ()), marks=marks)

@@ -19,7 +19,6 @@ from ingest.fields import IDENTIFIER, Duration, Identifier, Line, Link, Moment, 
 from ingest.marked import Marked, read_yaml
 from ingest.schema import read_model
 from ingest.story import Series
-from ingest.units import format_duration
 
 KNOWLEDGE_BASE_FILE = "site-config/knowledge-base.yml"
 SOURCES_FILE = "site-config/sources.yml"
@@ -38,7 +37,7 @@ def _read_zone(value: Any) -> ZoneInfo:
 def _read_ticket_pattern(value: Any) -> str:
     try:
         re.compile(str(value))
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise wrong(f"{value!r} is not a regular expression: {error}", "write one such as PERF-[0-9]+") from None
     return str(value)
 
@@ -46,7 +45,7 @@ def _read_ticket_pattern(value: Any) -> str:
 def _read_step(value: timedelta) -> timedelta:
     if not timedelta(minutes=1) <= value <= timedelta(days=1) or timedelta(days=1) % value:
         # A day must be a whole number of steps, or its figures would borrow from its neighbours.
-        raise wrong(f"{format_duration(value)} does not divide a day", "write 1h, or another part of a day from 1m on")
+        raise wrong("this does not divide a day", "write 1h, or another part of a day from 1m on")
     return value
 
 

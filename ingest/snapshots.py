@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,7 @@ from ingest.fields import NAME, SLUG
 
 FORMAT = 1
 _TEMPORARY = ".tmp-"
+_HASH = re.compile("[0-9a-f]*")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -36,7 +38,8 @@ class Manifest:
 
     Times are UTC. `step` is in seconds, `window` the first step that was ever asked for and
     the end of the last one; `data_until`, the end of the last step that has a row, is the
-    data's own age. `query_hash` changes when the story asks for something else.
+    data's own age. `query_hash` changes when the story asks for something else. `sha256`, that
+    of the CSV, is known once that is written.
     """
 
     source: str
@@ -66,13 +69,14 @@ class Snapshot:
 
 def make_snapshot(rows: pd.DataFrame, window: tuple[datetime, datetime], step: timedelta, **about: Any) -> Snapshot:
     """A snapshot of `rows`; what can be counted of them is counted here."""
-    seconds = int(step.total_seconds())
-    until = rows.index[-1].to_pydatetime() + step if len(rows) else window[0]
-    expected = int((until - window[0]).total_seconds()) // seconds
-    manifest = Manifest(
-        step=seconds, window=window, data_until=until, rows=len(rows), gaps=expected - len(rows), **about
-    )  # fmt: skip
-    return Snapshot(rows, replace(manifest, sha256=hashlib.sha256(rows_to_csv(rows)).hexdigest()))
+    counts = _counts(rows, window[0], step)
+    manifest = Manifest(step=int(step.total_seconds()), window=window, **counts, **about)
+    return Snapshot(rows, manifest)
+
+
+def _counts(rows: pd.DataFrame, start: datetime, step: timedelta) -> dict[str, Any]:
+    until = rows.index[-1].to_pydatetime() + step if len(rows) else start
+    return {"data_until": until, "rows": len(rows), "gaps": (until - start) // step - len(rows)}
 
 
 class Store:
@@ -91,32 +95,29 @@ class Store:
         Raises CorruptSnapshotError.
         """
         stem = self._stem(slug, series, query_hash)
-        raw, data = _read(_with(stem, ".json")), _read(_with(stem, ".csv"))
-        if raw is None and data is None:
-            return None
-        if raw is None:
-            raise CorruptSnapshotError("the data has no manifest")
-        candidates = _manifests(raw)
-        if data is None:
-            # The first write of all was cut between its two files, or the data was removed.
-            return None
-        digest = hashlib.sha256(data).hexdigest()
-        for manifest in candidates:
-            if manifest.sha256 == digest:
-                return Snapshot(_rows_from_csv(data), manifest)
-        raise CorruptSnapshotError("the data does not have the checksum of its manifest")
+        files = _pair(stem)
+        while True:
+            try:
+                manifest = _manifest_of(*files)
+                return Snapshot(_rows_of(manifest, files[0]), manifest) if manifest and files[0] else None
+            except CorruptSnapshotError:
+                # A refresh may have come between the two files; what stays as it is, is corrupt.
+                before, files = files, _pair(stem)
+                if files == before:
+                    raise
 
     def write(self, slug: str, series: str, snapshot: Snapshot, query_hash: str = "") -> None:
         """Stores a snapshot in place of the one there."""
         stem = self._stem(slug, series, query_hash)
         stem.parent.mkdir(parents=True, exist_ok=True)
+        data = rows_to_csv(snapshot.rows)
+        manifest = replace(snapshot.manifest, sha256=hashlib.sha256(data).hexdigest())
         before = None
         with suppress(CorruptSnapshotError):
-            before = self.read(slug, series, query_hash)
-        manifest = _with(stem, ".json")
-        write_atomically(manifest, _to_json(snapshot.manifest, before.manifest if before else None))
-        write_atomically(_with(stem, ".csv"), rows_to_csv(snapshot.rows))
-        write_atomically(manifest, _to_json(snapshot.manifest, None))
+            before = _manifest_of(*_pair(stem))
+        write_atomically(_with(stem, ".json"), _to_json(manifest, before))
+        write_atomically(_with(stem, ".csv"), data)
+        write_atomically(_with(stem, ".json"), _to_json(manifest, None))
 
     def put_aside(self, slug: str, series: str) -> None:
         """Renames what cannot be read, so that it is kept and a fresh snapshot can be made."""
@@ -132,7 +133,7 @@ class Store:
 
     def _stem(self, slug: str, series: str, query_hash: str = "") -> Path:
         # The patterns keep a name from leaving the store.
-        if not SLUG.fullmatch(slug) or not NAME.fullmatch(series):
+        if not (SLUG.fullmatch(slug) and NAME.fullmatch(series) and _HASH.fullmatch(query_hash)):
             raise ValueError(f"{slug}/{series} is not the name of a series")
         return self.root / slug / (f"{series}@{query_hash}" if query_hash else series)
 
@@ -166,12 +167,43 @@ def rows_to_csv(rows: pd.DataFrame) -> bytes:
     return rows.to_csv(date_format=_TIME, index_label="time", lineterminator="\n").encode()
 
 
-def _rows_from_csv(data: bytes) -> pd.DataFrame:
+def _pair(stem: Path) -> tuple[bytes | None, bytes | None]:
+    """The data and the manifest, in the order in which a writer is least likely to come between them."""
+    return _read(_with(stem, ".csv")), _read(_with(stem, ".json"))
+
+
+def _manifest_of(data: bytes | None, raw: bytes | None) -> Manifest | None:
+    """The manifest that describes `data`; None where there is no snapshot."""
+    if raw is None:
+        if data is not None:
+            raise CorruptSnapshotError("the data has no manifest")
+        return None
+    candidates = _manifests(raw)
+    if data is None:
+        # The first write of all was cut between its two files, or the data was removed.
+        return None
+    digest = hashlib.sha256(data).hexdigest()
+    for manifest in candidates:
+        if manifest.sha256 == digest:
+            return manifest
+    raise CorruptSnapshotError("the data does not have the checksum of its manifest")
+
+
+def _rows_of(manifest: Manifest, data: bytes) -> pd.DataFrame:
+    """The rows of a CSV whose checksum is right, if they are what the manifest says."""
     try:
-        rows = pd.read_csv(io.BytesIO(data))
-        times = pd.to_datetime(rows.pop("time"), format=_TIME, utc=True)
-    except (ValueError, KeyError) as error:
+        rows = _rows_from_csv(data)
+        counts = _counts(rows, manifest.window[0], timedelta(seconds=manifest.step))
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise CorruptSnapshotError(f"the data cannot be read: {error}") from None
+    if any(getattr(manifest, key) != value for key, value in counts.items()):
+        raise CorruptSnapshotError("the data is not what its manifest says")
+    return rows
+
+
+def _rows_from_csv(data: bytes) -> pd.DataFrame:
+    rows = pd.read_csv(io.BytesIO(data))
+    times = pd.to_datetime(rows.pop("time"), format=_TIME, utc=True)
     rows.index = pd.DatetimeIndex(times, name="time").as_unit("s")
     return rows.astype("float64")
 
@@ -195,13 +227,15 @@ def _manifests(raw: bytes) -> list[Manifest]:
         data = json.loads(raw)
         before = data.pop("before", None)
         return [_manifest(each) for each in (data, before) if each]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CorruptSnapshotError(f"the manifest cannot be read: {error}") from None
 
 
 def _manifest(data: dict[str, Any]) -> Manifest:
     if data["format"] != FORMAT:
         raise ValueError(f"format {data['format']} is not known to this version")
+    if not _HASH.fullmatch(data["query_hash"]):
+        raise ValueError("its query_hash is none")
     times = {key: _moment(data[key]) for key in ("fetched_at", "data_until")}
     start, end = data["window"]
     warnings = tuple(data["warnings"])

@@ -52,12 +52,13 @@ class Measured(Strict):
     """Where the figure can be looked up."""
 
 
+# Tags of unions stand in angle brackets: a field may have the same name.
 def _text_or_mapping(value: Any) -> str:
-    return "mapping" if isinstance(value, (dict, Measured)) else "text"
+    return "<mapping>" if isinstance(value, (dict, Measured)) else "<text>"
 
 
 Answer = Annotated[
-    Annotated[Text, Tag("text")] | Annotated[Measured, Tag("mapping")],
+    Annotated[Text, Tag("<text>")] | Annotated[Measured, Tag("<mapping>")],
     Discriminator(_text_or_mapping),
 ]
 
@@ -106,8 +107,8 @@ class Counted(Strict):
 
 
 Report = Annotated[
-    Annotated[Said, Tag("said")] | Annotated[Counted, Tag("counted")],
-    Discriminator(lambda value: "counted" if _has(value, "source") else "said"),
+    Annotated[Said, Tag("<said>")] | Annotated[Counted, Tag("<counted>")],
+    Discriminator(lambda value: "<counted>" if _has(value, "source") else "<said>"),
 ]
 
 
@@ -154,8 +155,8 @@ class Use(Strict):
 
 
 Telemetry = Annotated[
-    Annotated[Series, Tag("series")] | Annotated[Use, Tag("use")],
-    Discriminator(lambda value: "use" if _has(value, "use") else "series"),
+    Annotated[Series, Tag("<series>")] | Annotated[Use, Tag("<use>")],
+    Discriminator(lambda value: "<use>" if _has(value, "use") else "<series>"),
 ]
 Quantile = Annotated[float, Field(gt=0, lt=1)]
 
@@ -383,11 +384,7 @@ class Story:
 def read_story(slug: str, path: str, raw: bytes, shared: dict[str, Series]) -> Story:
     """The story in the file at `path`, whose bytes are `raw`; `shared` are the series that `use` names."""
     document = read_document(path, raw)
-    broken = any(each.code in ("PK001", "PK002", "PK003", "PK006") for each in document.problems)
     front, usable, problems = read_model(FrontMatter, document, {"title": slug, "status": "reported"})
-    if broken:
-        # A file that cannot be read lacks every field; saying so again would bury the cause.
-        problems = []
     series = {}
     for name, entry in front.telemetry.items():
         if isinstance(entry, Series):
@@ -395,6 +392,9 @@ def read_story(slug: str, path: str, raw: bytes, shared: dict[str, Series]) -> S
         elif entry.use in shared:
             series[name] = shared[entry.use]
     mistaken = frozenset(key for key, value in document.data.items() if usable.data.get(key) != value)
+    if any(each.code in ("PK001", "PK002", "PK003", "PK006") for each in document.problems):
+        # A file that cannot be read lacks every field; saying so again would bury the cause.
+        problems, mistaken = [], frozenset(FrontMatter.model_fields)
     found = tuple(sorted(document.problems + problems))
     return Story(slug, path, front, series, document.body, usable, mistaken, found)
 

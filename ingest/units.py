@@ -8,9 +8,11 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 HOURS_A_WORKING_DAY = 8
 DAYS_A_WORKING_WEEK = 5
+LONGEST_DURATION = timedelta(days=36_500)
 
 _DURATION_UNITS = {"w": 604_800.0, "d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[wdhms]))+")
@@ -74,10 +76,10 @@ def parse_duration(text: str) -> timedelta:
     if not _DURATION.fullmatch(squeezed):
         raise ValueError(f"{text!r} is not a duration")
     seconds = sum(float(n) * _DURATION_UNITS[u] for n, u in _DURATION_PART.findall(squeezed))
-    try:
-        return timedelta(seconds=seconds)
-    except OverflowError:
-        raise ValueError(f"{text!r} is longer than can be counted") from None
+    if seconds > LONGEST_DURATION.total_seconds():
+        # Nobody means it, and counting back from today must stay within the calendar.
+        raise ValueError(f"{text!r} is longer than a hundred years")
+    return timedelta(seconds=seconds)
 
 
 def parse_effort(text: str) -> Effort:
@@ -86,6 +88,8 @@ def parse_effort(text: str) -> Effort:
     if not 1 <= len(parts) <= 2:
         raise ValueError(f"{text!r} is not an effort")
     hours = [_working_hours(part, text) for part in parts]
+    if not math.isfinite(sum(hours)):
+        raise ValueError(f"{text!r} is not an effort")
     if hours[0] > hours[-1]:
         raise ValueError(f"{text!r} has its ends the wrong way round")
     return Effort(hours[0], hours[-1], text)
@@ -122,7 +126,7 @@ def format_quantity(value: float, unit: str, like: float | None = None) -> str:
     numbers of one axis share it.
     """
     if not math.isfinite(value):
-        return "not a number" if math.isnan(value) else ("∞" if value > 0 else "-∞")
+        return _digits(value)
     shown = shown_unit(value if like is None else like, unit)
     return f"{_digits(Quantity(value, unit).to(shown))} {shown}".strip()
 
@@ -141,15 +145,18 @@ def shown_unit(value: float, unit: str) -> str:
 
 def format_percent(share: float, *, signed: bool = False) -> str:
     """0.1834 as `18.3 %`, and -0.6 as `-60 %`; `signed` writes the plus as well."""
-    if not math.isfinite(share):
-        return "not a number"
+    if not math.isfinite(share * 100):
+        return _digits(share * 100)
     sign = "+" if signed and share > 0 else ""
     return f"{sign}{_digits(share * 100)} %"
 
 
 def format_duration(span: timedelta) -> str:
-    """A length of time for reading, its two largest parts: `1 h 30 min`, `3 days`."""
-    minutes = round(abs(span.total_seconds()) / 60)
+    """A length of time for reading, its two largest parts: `45 s`, `1 h 30 min`, `3 days`."""
+    seconds = abs(span.total_seconds())
+    if 0 < seconds < 60:
+        return f"{_digits(seconds)} s"
+    minutes = round(seconds / 60)
     days, rest = divmod(minutes, 1440)
     hours, minutes = divmod(rest, 60)
     if days >= 3:
@@ -164,10 +171,8 @@ def format_duration(span: timedelta) -> str:
 
 def _digits(value: float) -> str:
     """Three significant digits, never in exponent notation, thousands set apart."""
-    if value == 0:
-        return "0"
-    magnitude = math.floor(math.log10(abs(value)))
-    decimals = max(0, 2 - magnitude)
-    rounded = round(value, 2 - magnitude)
-    text = f"{rounded:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    if math.isnan(value):
+        return "not a number"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{Decimal(f'{value:.3g}') + 0:,f}"  # adding 0 takes the sign from -0

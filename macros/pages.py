@@ -8,10 +8,10 @@ from urllib.parse import urljoin
 
 from markupsafe import Markup
 
-from ingest.charts import Chart
-from ingest.evidence import Facts, SeriesFacts
+from ingest.charts import CHARTS
+from ingest.evidence import Facts
 from macros.html import clean_narrative, render
-from macros.site import Site
+from macros.site import Drawn, Site
 
 _IMAGE = re.compile(r"(?:<p>\s*)?<img\b([^>]*)>(?:\s*</p>)?")
 _SOURCE = re.compile(r'\bsrc="([^"]*)"')
@@ -86,15 +86,19 @@ def story_page(site: Site, facts: Facts, narrative: str, page_url: str, here: st
     placed: set[str] = set()
     cleaned = clean_narrative(narrative)
     told = _IMAGE.sub(lambda image: _place(site, facts, image, page_url, here, placed), cleaned)
-    rest = [series for name, series in facts.series.items() if f"{facts.slug}/{name}" not in placed]
-    sections = tuple(_sections(facts, rest))
+    rest = [drawn for stem, drawn in site.charts[facts.slug].items() if f"{facts.slug}/{stem}" not in placed]
+    sections = tuple(_sections(facts, any(CHARTS[drawn.place.kind].about == "series" for drawn in rest)))
     html = render(
         "story.html",
         site=site,
         facts=facts,
         front=facts.story.front,
         narrative=Markup(told),  # noqa: S704  # cleaned above
-        figures=[figure(site, facts, series, series.title, here) for series in rest],
+        figures={
+            about: {drawn.place.name: figure(site, facts, drawn, drawn.chart.title, here) for drawn in group}
+            for about in ("series", "hypothesis", "fix")
+            for group in [[drawn for drawn in rest if CHARTS[drawn.place.kind].about == about]]
+        },
         sections={section.id: section for section in sections},
         questions=QUESTIONS,
         customer_questions={name: CUSTOMER_QUESTIONS[name] for name in site.customer_fields},
@@ -103,14 +107,14 @@ def story_page(site: Site, facts: Facts, narrative: str, page_url: str, here: st
     return StoryPage(html, sections)
 
 
-def _sections(facts: Facts, rest: list[SeriesFacts]) -> list[Section]:
+def _sections(facts: Facts, more_charts: bool) -> list[Section]:
     front = facts.story.front
     wanted = [
         ("pk-questions", "What we know, and do not know", True),
         ("pk-hypotheses", "Hypotheses", bool(front.hypotheses)),
         ("pk-fixes", "Fixes", bool(front.fixes)),
         ("pk-timeboxes", "Timeboxes", bool(front.timeboxes)),
-        ("pk-charts", "More charts", bool(rest)),
+        ("pk-charts", "More charts", more_charts),
         ("pk-timeline", "Timeline", bool(facts.events)),
         ("pk-reports", "Reports", bool(facts.reports.reports)),
         ("pk-data", "Where the numbers come from", bool(facts.series)),
@@ -125,19 +129,25 @@ def _place(site: Site, facts: Facts, image: re.Match[str], page_url: str, here: 
         return ""
     address = urljoin(f"/{page_url}", unescape(source[1]))
     found = re.fullmatch(r"/stories/([^/]+)/([^/]+)\.svg", address)
-    key = f"{found[1]}/{found[2]}" if found else ""
-    if key not in site.charts or key in placed:
+    drawn = site.charts.get(found[1], {}).get(found[2]) if found else None
+    if not found or not drawn or f"{found[1]}/{found[2]}" in placed:
         return image[0]
-    placed.add(key)
-    slug, name = key.split("/")
-    owner = site.facts[slug]
+    placed.add(f"{found[1]}/{found[2]}")
+    owner = site.facts[found[1]]
     caption = _CAPTION.search(image[1])
-    folder = here if owner is facts else source[1].rsplit("/", 1)[0] + "/"
-    return figure(site, owner, owner.series[name], unescape(caption[1]) if caption else "", folder)
+    folder = here if owner is facts else source[1].rpartition("/")[0] + "/"
+    return figure(site, owner, drawn, unescape(caption[1]) if caption else "", folder)
 
 
-def figure(site: Site, facts: Facts, series: SeriesFacts, caption: str, folder: str) -> Markup:
+def figure(site: Site, facts: Facts, drawn: Drawn, caption: str, folder: str) -> Markup:
     """A chart with its caption, its numbers and its provenance."""
-    chart: Chart = site.charts[f"{facts.slug}/{series.name}"]
-    svg = Markup(chart.svg)  # noqa: S704  # ours: ingest.charts escapes labels
-    return render("figure.html", site=site, facts=facts, series=series, svg=svg, caption=caption, folder=folder)
+    return render(
+        "figure.html",
+        site=site,
+        facts=facts,
+        drawn=drawn,
+        series=facts.series.get(drawn.place.name),
+        svg=Markup(drawn.chart.svg),  # noqa: S704  # ours: ingest.charts escapes labels
+        caption=caption,
+        folder=folder,
+    )

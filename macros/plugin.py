@@ -21,7 +21,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import AnchorLink
 from mkdocs.utils import get_relative_url
 
-from ingest.charts import days_csv, hours_csv
+from ingest.charts.numbers import days_csv, hours_csv
 from ingest.errors import UserError
 from macros.pages import story_page, story_source
 from macros.site import Site, load_site, stories_json
@@ -121,10 +121,10 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
             page.edit_uri = f"../{facts.story.path}"
             self.slugs[page.src_uri] = facts.slug
             files.append(page)
+            for stem, drawn in self.site.charts[facts.slug].items():
+                files.append(File.generated(config, f"stories/{facts.slug}/{stem}.svg", content=drawn.chart.svg))
             for name, series in facts.series.items():
-                chart = self.site.charts[f"{facts.slug}/{name}"]
                 stem = f"stories/{facts.slug}/{name}"
-                files.append(File.generated(config, f"{stem}.svg", content=chart.svg))
                 files.append(File.generated(config, f"{stem}.csv", content=hours_csv(series)))
                 files.append(File.generated(config, f"{stem}.days.csv", content=days_csv(series)))
         files.append(File.generated(config, "stories.json", content=stories_json(self.site)))

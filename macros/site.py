@@ -5,7 +5,7 @@ Macros of content/ pages and the story pages both draw from it; it knows no MkDo
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from ingest.charts import CHARTS, Chart
+from ingest.charts import CHARTS, Place, places
+from ingest.charts.base import Chart
 from ingest.check import Report, check
 from ingest.evidence import Facts, SeriesFacts
 from ingest.evidence.load import load_facts
@@ -23,15 +24,25 @@ from ingest.lifecycle import STAGES
 from ingest.settings import CUSTOMER_FIELDS, Settings
 from macros.words import link
 
+_CHART = re.compile(r"([a-z0-9-]+)/([a-z0-9_.-]+)\.svg\b")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart of a story, and the place it was drawn for."""
+
+    place: Place
+    chart: Chart
+
 
 @dataclass(frozen=True)
 class Site:
-    """What every page of a site is made from."""
+    """What every page of a site is made from; `charts` are by story and file name."""
 
     base: KnowledgeBase
     report: Report
     facts: dict[str, Facts]
-    charts: dict[str, Chart]
+    charts: dict[str, dict[str, Drawn]]
 
     @property
     def settings(self) -> Settings:
@@ -81,12 +92,21 @@ def load_site(root: Path, *, drafts: bool) -> Site:
     report = check(base)
     shown = [story for story in base.stories if drafts or not story.front.draft]
     facts = {each.slug: each for each in load_facts(base, report.of_story, shown)}
-    charts = {
-        f"{each.slug}/{series.name}": CHARTS["series"](each, series)
-        for each in facts.values()
-        for series in each.series.values()
-    }
+    wanted = _charts_in(story.body for story in shown)
+    charts = {each.slug: dict(_drawn(each, wanted)) for each in facts.values()}
     return Site(base, report, facts, charts)
+
+
+def _charts_in(texts: Iterable[str]) -> set[str]:
+    """What could be charts in the narratives: `slug/name` of every image that is one."""
+    return {f"{found[1]}/{found[2]}" for text in texts for found in _CHART.finditer(text)}
+
+
+def _drawn(facts: Facts, wanted: set[str]) -> Iterator[tuple[str, Drawn]]:
+    """The story's charts: those that always stand on its page, and those that a narrative places."""
+    for place in places(facts.story.front, facts.series):
+        if CHARTS[place.kind].always or f"{facts.slug}/{place.stem}" in wanted:
+            yield place.stem, Drawn(place, CHARTS[place.kind].draw(facts, place.name))
 
 
 def stories_json(site: Site) -> str:

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import HISTORY_END, LOADS, openmetrics_histogram, require, running_prometheus
+
+# The same examples on every machine and in every run; none may take longer than two seconds.
+settings.register_profile("perfkb", max_examples=100, derandomize=True, deadline=2000)
+settings.load_profile("perfkb")
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,63 @@
 """Draws: numbers and what happened to them become inline SVG, words and CSV. Pure.
 
-A new kind of chart is one module with a function of a story's facts and one of its series,
-and one line in the table.
+A new kind of chart is one module with a function `draw(facts, name)` and one line in the
+table. Modules are imported when they draw: naming a chart should not wait for matplotlib.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
 
-from ingest.charts.base import Chart, Mark, Span, TimeSeries
-from ingest.charts.series import days_csv, draw_series, hours_csv
-from ingest.charts.timeseries import draw_placeholder, draw_time_series
-from ingest.evidence import Facts, SeriesFacts
+from ingest.story import FrontMatter
 
-CHARTS: dict[str, Callable[[Facts, SeriesFacts], Chart]] = {
-    "series": draw_series,
+if TYPE_CHECKING:
+    from ingest.charts.base import Chart
+    from ingest.evidence import Facts
+
+About = Literal["series", "hypothesis", "fix"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of chart: what it is about, how its file is called, the module that draws it.
+
+    `always` charts stand on the page even if the narrative does not place them.
+    """
+
+    about: About
+    stem: str
+    module: str
+    title: str
+    always: bool = False
+
+    def draw(self, facts: "Facts", name: str) -> "Chart":
+        """The chart of the series, hypothesis or fix called `name`."""
+        function: Callable[[Facts, str], Chart] = import_module(self.module).draw
+        return function(facts, name)
+
+
+CHARTS: dict[str, Kind] = {
+    "series": Kind("series", "{}", "ingest.charts.series", "A series over time", always=True),
 }
 
-__all__ = [
-    "CHARTS", "Chart", "Mark", "Span", "TimeSeries", "days_csv", "draw_placeholder", "draw_time_series", "hours_csv",
-]  # fmt: skip
+
+@dataclass(frozen=True)
+class Place:
+    """A chart that a story can have: its file's name without the ending, its kind and its subject."""
+
+    stem: str
+    kind: str
+    name: str
+
+
+def places(front: FrontMatter, series: Iterable[str]) -> Iterator[Place]:
+    """Every chart that a story with these series can have."""
+    names: dict[About, list[str]] = {
+        "series": list(series),
+        "hypothesis": [hypothesis.id for hypothesis in front.hypotheses if hypothesis.test],
+        "fix": [fix.id for fix in front.fixes if fix.shipped],
+    }
+    for kind, chart in CHARTS.items():
+        for name in names[chart.about]:
+            yield Place(chart.stem.format(name), kind, name)

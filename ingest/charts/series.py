@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ingest.charts.base import Chart, Mark, Span, TimeSeries, csv_text
+from ingest.charts.base import Chart, Mark, Span, TimeSeries
 from ingest.charts.timeseries import draw_placeholder, draw_time_series
 from ingest.evidence import Facts, SeriesFacts
 from ingest.stats import day_starts
@@ -13,8 +13,9 @@ from ingest.units import format_quantity
 _MARKED = frozenset({"shipped", "opened"})
 
 
-def draw_series(facts: Facts, series: SeriesFacts) -> Chart:
-    """The time series of `series`, or a calm placeholder that says why there is none."""
+def draw(facts: Facts, name: str) -> Chart:
+    """The time series called `name`, or a calm placeholder that says why there is none."""
+    series = facts.series[name]
     identity = f"pk-{facts.slug}-{series.name}"
     title = f"{series.title}, {series.figure}"
     if series.hours.empty:
@@ -35,21 +36,6 @@ def draw_series(facts: Facts, series: SeriesFacts) -> Chart:
             goal_label=f"goal {format_quantity(goal.below, series.unit)}" if goal else "",
         )
     )
-
-
-def days_csv(series: SeriesFacts) -> str:
-    """A series' days as CSV, in full precision; a day is named by its start in UTC."""
-    return _csv(series.days)
-
-
-def hours_csv(series: SeriesFacts) -> str:
-    """A series' steps as CSV, in full precision."""
-    return _csv(series.hours)
-
-
-def _csv(frame: pd.DataFrame) -> str:
-    rows = ([moment.to_pydatetime(), *row] for moment, row in zip(frame.index, frame.to_numpy(), strict=True))
-    return csv_text(["time", *map(str, frame.columns)], rows)
 
 
 def _drawn(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,11 +6,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ingest.evidence.series import SeriesFacts, share_of_hours_over
 from ingest.stats import Share, hour_of_week
 from ingest.story import Goal
 
+HOUR = timedelta(hours=1)
 WINDOW = timedelta(days=28)
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
@@ -91,7 +93,11 @@ def _by_hour(series: SeriesFacts, below: float, start: datetime, zone: ZoneInfo)
     Where the goal is no bucket's edge, it is the share that is over it at least.
     """
     rows = series.rows[series.rows.index >= start]
-    groups = hour_of_week(rows.index, zone)  # type: ignore[arg-type]
+    # A longer step counts in each of its hours.
+    hours = max(1, series.step // HOUR)
+    rows = rows.loc[rows.index.repeat(hours)]
+    times = pd.DatetimeIndex(rows.index) + pd.to_timedelta(np.tile(np.arange(hours), len(rows) // hours), unit="h")
+    groups = hour_of_week(times, zone)
     buckets = series.buckets
     if buckets is not None:
         low, _ = type(buckets).of(rows).grouped(groups, 168).shares_over(below)

@@ -42,7 +42,8 @@ class Buckets:
     """Cumulative counts of n histograms over the same bounds.
 
     `bounds` are the b upper bounds in ascending order, the last one infinite; `counts` is
-    an n x b array; `sums` holds the n sums of the observed values.
+    an n x b array, NaN where a bucket's count is not known (the last one always is); `sums`
+    holds the n sums of the observed values.
     """
 
     bounds: Floats
@@ -51,12 +52,21 @@ class Buckets:
 
     @classmethod
     def of(cls, rows: pd.DataFrame) -> "Buckets":
-        """From columns `le=<bound>` and `sum`; a bucket that a row lacks adds nothing to it."""
+        """From columns `le=<bound>` and `sum`; a row may lack buckets, but not the last one."""
         columns = sorted((c for c in rows.columns if c.startswith("le=")), key=lambda c: float(c[3:]))
         bounds = np.array([float(column[3:]) for column in columns])
-        counts = rows[columns].fillna(0.0).to_numpy(dtype=np.float64)
+        counts = rows[columns].to_numpy(dtype=np.float64)
         sums = rows["sum"].to_numpy(dtype=np.float64) if "sum" in rows else np.full(len(rows), np.nan)
         return cls(bounds, counts, sums)
+
+    @property
+    def _steps(self) -> tuple[Floats, Floats]:
+        """Edges and counts, from none below -inf on; a bucket that is not known repeats the one before it."""
+        known = ~np.isnan(self.counts)
+        edges = np.where(known, self.bounds, -np.inf)
+        counts = np.where(known, self.counts, 0.0)
+        # Buckets are scraped one after the other, so a sum of them can dip by a request or two.
+        return _rising(edges, -np.inf), _rising(counts, 0.0)
 
     @property
     def totals(self) -> Floats:
@@ -77,23 +87,21 @@ class Buckets:
         """For each histogram the interpolated quantile and the edges of its bucket; NaN if empty.
 
         In the last bucket the value is that of its lower edge, as in Prometheus, and the upper
-        edge is infinite. ValueError unless 0 < q < 1.
+        edge is infinite; the lower one is, where the first bucket ends at or below zero. Where
+        the last bucket is the only one, the value is NaN. ValueError unless 0 < q < 1.
         """
         if not 0 < q < 1:
             raise ValueError(f"{q} is not a quantile between 0 and 1")
-        # Buckets are scraped one after the other, so a sum of them can dip by a request or two.
-        counts = np.maximum.accumulate(self.counts, axis=1)
+        edges, counts = self._steps
         rank = q * counts[:, -1]
         index = (counts >= rank[:, None]).argmax(axis=1)
-        row = np.arange(len(counts))
-        high = self.bounds[index]
-        low = np.where(index > 0, self.bounds[index - 1], min(0.0, float(self.bounds[0])))
-        below = np.where(index > 0, counts[row, index - 1], 0.0)
-        inside = counts[row, index] - below
+        (low, high), (below, upto) = _around(index, edges), _around(index, counts)
+        first, last = np.isneginf(low), np.isposinf(high)
+        low = np.where(first & (high > 0), 0.0, low)
         with np.errstate(divide="ignore", invalid="ignore"):
-            value = low + (high - low) * ((rank - below) / inside)
-        value = np.where(np.isinf(high), low, value)
-        empty = ~(counts[:, -1] > 0)
+            between = low + (high - low) * ((rank - below) / (upto - below))
+        value = np.select([first & last, last, np.isneginf(low)], [np.nan, low, high], between)
+        empty = ~(self.totals > 0)
         return tuple(np.where(empty, np.nan, each) for each in (value, low, high))  # type: ignore[return-value]
 
     def quantile(self, q: float) -> Range:
@@ -106,13 +114,13 @@ class Buckets:
 
         The two are equal where `boundary` is a bucket's edge; NaN for an empty histogram.
         """
-        counts = np.maximum.accumulate(self.counts, axis=1)
-        above = int(np.searchsorted(self.bounds, boundary * (1 - 1e-12)))
-        at_edge = above < len(self.bounds) and np.isclose(self.bounds[above], boundary, rtol=1e-9)
-        under_at_most = counts[:, above]
-        under_at_least = under_at_most if at_edge else (counts[:, above - 1] if above else np.zeros(len(counts)))
+        edges, counts = self._steps
+        slack = abs(boundary) * 1e-9  # 700 ms in seconds are not quite 0.7
+        row = np.arange(len(counts))
+        under_at_most = counts[row, (edges >= boundary - slack).argmax(axis=1)]
+        under_at_least = counts[row, (edges <= boundary + slack).sum(axis=1) - 1]
         with np.errstate(divide="ignore", invalid="ignore"):
-            low, high = 1 - under_at_most / self.totals, 1 - under_at_least / self.totals
+            low, high = 1 - under_at_most / counts[:, -1], 1 - under_at_least / counts[:, -1]
         empty = ~(self.totals > 0)
         return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
 
@@ -128,3 +136,15 @@ class Buckets:
         np.add.at(counts, groups, self.counts)
         np.add.at(sums, groups, self.sums)
         return Buckets(self.bounds, counts, sums)
+
+
+def _rising(values: Floats, first: float) -> Floats:
+    """`first` and the values of each row, none below the one before it."""
+    padded = np.pad(values, ((0, 0), (1, 0)), constant_values=first)
+    return np.maximum.accumulate(padded, axis=1)
+
+
+def _around(index: npt.NDArray[np.intp], values: Floats) -> tuple[Floats, Floats]:
+    """Of each row the values before and at `index`."""
+    row = np.arange(len(values))
+    return values[row, index - 1], values[row, index]

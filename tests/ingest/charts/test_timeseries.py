@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ingest.charts import Mark, Span, draw_placeholder, draw_time_series
-from ingest.charts.base import csv_text
+from ingest.charts.base import Mark, Span, csv_text
 from ingest.charts.shape import limits, points_of, thin
+from ingest.charts.timeseries import draw_placeholder, draw_time_series
 from tests.ingest.charts.samples import HOSTILE, START, ZONE, full, hours, of_class, parsed, series, texts, wave
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -42,7 +42,8 @@ def test_same_bytes_again() -> None:
 
 def test_same_bytes_in_other_processes() -> None:
     """Neither the order of hashes nor the process shows in a chart."""
-    code = "from tests.ingest.charts.samples import *; from ingest.charts import *; print(draw_time_series(full()))"
+    imports = "from tests.ingest.charts.samples import full; from ingest.charts.timeseries import draw_time_series"
+    code = f"{imports}; print(draw_time_series(full()))"
     drawn = {
         subprocess.run(
             [sys.executable, "-c", code],

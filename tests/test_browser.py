@@ -1,0 +1,145 @@
+"""The built sample in a real Chromium: light and dark, wide and narrow, nothing from elsewhere."""
+
+import functools
+import shutil
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.commands import succeed
+from tests.servers import require
+from tests.test_hostile import PAYLOADS, hostile_front_matter
+
+PROJECT = Path(__file__).parent.parent
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
+STORY = "stories/slow-campaign-list/"
+PAGES = ("", "stories/", STORY, "data/", "handbook/", "handbook/problems/")
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = require("chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the sample, to which a story full of attacks was added."""
+    require("chromium")
+    root = tmp_path_factory.mktemp("browser") / "kb"
+    for name in ("content", "stories", "site-config"):
+        shutil.copytree(PROJECT / name, root / name)
+    shutil.copy(PROJECT / "mkdocs.yml", root)
+    for number, payload in enumerate(PAYLOADS):
+        text = hostile_front_matter(payload).replace("area: checkout", "area: campaigns")
+        (root / f"stories/attack-{number}.md").write_text(text.replace("PLACE", f"attack-{number}"))
+    succeed("-C", root, "refresh")
+    succeed("-C", root, "build", "--quarantine")
+    handler = functools.partial(_Quiet, directory=str(root / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(params=[(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)], ids=str)
+def page(browser: Browser, sample: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page that fails the test for any error in its console and any request to another host."""
+    scheme, width = request.param
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    made = context.new_page()
+    faults: list[str] = []
+    made.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    made.on("pageerror", lambda error: faults.append(str(error)))
+    made.on("request", lambda asked: None if asked.url.startswith((sample, "data:")) else faults.append(asked.url))
+    yield made
+    context.close()
+    assert not faults
+
+
+def test_every_page_fits_and_is_quiet(page: Page, sample: str) -> None:
+    """No page is wider than the window, logs an error or asks another host for anything."""
+    for path in PAGES:
+        page.goto(sample + path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+def test_a_chart_is_seen(page: Page, sample: str) -> None:
+    """A chart fills its column, and its line and text stand out from what is behind them."""
+    page.goto(sample + STORY)
+    chart = page.locator("figure.pk-chart svg").first
+    box = chart.bounding_box()
+    assert box is not None
+    assert box["width"] > 0.85 * min(page.viewport_size["width"], 800) - 40  # type: ignore[index]
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    ink = chart.locator("text").first.evaluate("e => getComputedStyle(e).fill")
+    assert _contrast(ink, background) >= 4.5
+
+
+def test_ages_are_those_of_the_sample(page: Page, sample: str) -> None:
+    """With a clock of its own, the sample's ages do not go on counting."""
+    page.goto(sample + STORY)
+    assert page.locator("figure.pk-chart time").first.inner_text() == "up to date"
+    assert "1 November 2026" in page.locator(".md-banner").inner_text()
+
+
+def test_no_attack_runs(page: Page, sample: str) -> None:
+    """Without any policy of the server's, no payload runs on its own page or on one that lists it."""
+    for path in ["", "stories/", "data/", *(f"stories/attack-{number}/" for number in range(len(PAYLOADS)))]:
+        page.goto(sample + path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("window.pwned") is None, path
+
+
+def test_search_finds_what_a_customer_says(page: Page, sample: str) -> None:
+    """The words of a symptom lead to its story."""
+    page.goto(sample)
+    page.wait_for_load_state("networkidle")
+    # Material's own key, which opens the search on wide and narrow screens alike.
+    page.keyboard.press("/")
+    page.locator("input.md-search__input").press_sequentially("campaigns page spins", delay=20)
+    page.locator(".md-search-result__link").first.wait_for(timeout=15_000)
+    assert "Campaign list is slow" in page.locator(".md-search-result__list").inner_text()
+
+
+def test_without_scripts_everything_is_there(browser: Browser, sample: str) -> None:
+    """Stories, charts, numbers and ages can be read with scripts switched off."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(sample + STORY)
+    assert page.locator("figure.pk-chart svg").count() >= 3
+    assert page.locator(".pk-facts").inner_text()
+    page.goto(sample + "stories/")
+    assert page.get_by_role("link", name="Campaign list is slow for accounts with many lists").count() == 1
+    context.close()
+
+
+def _contrast(one: str, other: str) -> float:
+    """The contrast of two `rgb(...)` colours, by WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(part) / 255 for part in colour.partition("(")[2].rstrip(")").split(",")[:3]]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)

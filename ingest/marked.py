@@ -12,6 +12,7 @@ aliases expand to gigabytes. Size, depth and aliases are limited here, once.
 
 import re
 from bisect import bisect_right
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,10 +88,11 @@ def decode(path: str, raw: bytes, limit: int) -> tuple[str, list[Problem]]:
     if len(raw) > limit:
         what = f"the file has {len(raw):,} bytes; at most {limit:,} are read"
         return "", [Problem(Where(path), "PK003", what, "move data out of the story, into a source")]
+    raw = raw.removeprefix(BOM_UTF8)
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode()
     except UnicodeDecodeError as error:
-        before = _unix(raw[: error.start].decode("utf-8-sig"))
+        before = _unix(raw[: error.start].decode())
         where = Where(path, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         what = f"byte 0x{raw[error.start]:02x} is not UTF-8"
         return "", [Problem(where, "PK001", what, "save the file as UTF-8")]
@@ -220,7 +222,9 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise self._refuse(event.start_mark, "PK002", "a second YAML document begins here", "")
+                    raise self._refuse(
+                        event.start_mark, "PK002", "a second YAML document begins here", "quote a text of three hyphens"
+                    )
             elif isinstance(event, yaml.AliasEvent):
                 hint = "write the value out; a text that begins with * needs quotes"
                 raise self._refuse(event.start_mark, "PK003", "aliases are not allowed", hint)
@@ -249,7 +253,9 @@ class _Builder:
         made: dict[str, Any] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
-                raise self._refuse(event.start_mark, "PK002", "a key must be a plain text", "")
+                raise self._refuse(
+                    event.start_mark, "PK002", "a key must be a plain text", "quote a text that begins with [ or {"
+                )
             self._no_tag(event)
             key, where = event.value, self.at(event.start_mark)
             if key in made:

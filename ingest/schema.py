@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from ingest.errors import Problem, Where, did_you_mean
@@ -82,7 +82,7 @@ def _problem(model: type[BaseModel], marked: Marked, detail: ErrorDetails, besid
     code = _CODES.get(kind, "PK103")
     name = spell(path)
     if kind == "extra_forbidden":
-        known = _known_fields(model, path[:-1]) | {*beside}
+        known = _known_fields(model, detail["loc"][:-1]) | {*beside}
         return Problem(marked.where(path), code, f"{name} is not a known field", did_you_mean(str(path[-1]), known))
     if kind == "missing":
         return Problem(marked.where(path), code, f"{name} is missing", f"add `{path[-1]}: ...`")
@@ -97,7 +97,8 @@ def _problem(model: type[BaseModel], marked: Marked, detail: ErrorDetails, besid
         said, hint = _MEANT[kind]
         what = f"{detail['input']!r} {said}" if isinstance(detail["input"], str) else said
     if len(what) > MAX_MESSAGE:
-        what = f"{what[:MAX_MESSAGE]} ..."
+        # The value stands first and the reason last.
+        what = f"{what[: MAX_MESSAGE // 2]} ... {what[-MAX_MESSAGE // 2 :]}"
     return Problem(marked.where(path), code, f"{name}: {what}", hint)
 
 
@@ -119,25 +120,30 @@ def _holds(data: Any, part: int | str) -> bool:
     return part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data))
 
 
-def _known_fields(model: Any, path: Path) -> set[str]:
-    """The keys that may stand at `path` of `model`, through lists, mappings and unions."""
-    models = set(_models_of(model))
-    for part in path:
-        inner: set[type[BaseModel]] = set()
-        for each in models:
-            for name, info in each.model_fields.items():
-                if part == (info.alias or name):
-                    inner |= set(_models_of(info.annotation))
+def _known_fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> set[str]:
+    """The keys that may stand at a pydantic location below `model`."""
+    found = [("", model)]
+    for part in loc:
+        of_tag = [each for each in found if each[0] == part]
+        of_field = [
+            inner
+            for _, each in found
+            for name, info in each.model_fields.items()
+            if part == (info.alias or name)
+            for inner in models_of(info.annotation)
+        ]
         # An index of a list, or a key of a free mapping, leads to the same models.
-        models = inner or models
-    return {info.alias or name for each in models for name, info in each.model_fields.items()}
+        found = of_tag or of_field or found
+    return {info.alias or name for _, each in found for name, info in each.model_fields.items()}
 
 
-def _models_of(annotation: Any) -> Iterator[type[BaseModel]]:
+def models_of(annotation: Any, tag: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """The models that an annotation is made of, each with its tag where it is one of a union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
+        yield tag, annotation
+    tag = next((each.tag for each in getattr(annotation, "__metadata__", ()) if isinstance(each, Tag)), tag)
     for argument in get_args(annotation):
-        yield from _models_of(argument)
+        yield from models_of(argument, tag)
 
 
 def _present(data: Any, path: Path) -> Path:

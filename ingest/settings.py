@@ -189,7 +189,7 @@ def _read_source(name: str, marked: Marked) -> tuple[SourceConfig | None, list[P
         return None, [Problem(where, "PK103", f"{name}: must be a mapping", "write `kind: prometheus` below it")]
     options = {key: value for key, value in entry.data.items() if key not in SourceBasics.model_fields}
     shared = {key: value for key, value in entry.data.items() if key in SourceBasics.model_fields}
-    basics, _, problems = read_model(SourceBasics, replace(entry, data=shared), {"kind": ""})
-    if not basics.kind:
+    basics, usable, problems = read_model(SourceBasics, replace(entry, data=shared), {"kind": "unknown"})
+    if usable.data.get("kind") is None:
         return None, problems
     return SourceConfig(name, basics, replace(entry, data=options)), problems

@@ -98,8 +98,7 @@ class Store:
         files = _pair(stem)
         while True:
             try:
-                manifest = _manifest_of(*files)
-                return Snapshot(_rows_of(manifest, files[0]), manifest) if manifest and files[0] else None
+                return _snapshot_of(*files)
             except CorruptSnapshotError:
                 # A refresh may have come between the two files; what stays as it is, is corrupt.
                 before, files = files, _pair(stem)
@@ -189,16 +188,18 @@ def _manifest_of(data: bytes | None, raw: bytes | None) -> Manifest | None:
     raise CorruptSnapshotError("the data does not have the checksum of its manifest")
 
 
-def _rows_of(manifest: Manifest, data: bytes) -> pd.DataFrame:
-    """The rows of a CSV whose checksum is right, if they are what the manifest says."""
+def _snapshot_of(data: bytes | None, raw: bytes | None) -> Snapshot | None:
+    manifest = _manifest_of(data, raw)
+    if manifest is None or data is None:
+        return None
     try:
         rows = _rows_from_csv(data)
         counts = _counts(rows, manifest.window[0], timedelta(seconds=manifest.step))
-    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
-        raise CorruptSnapshotError(f"the data cannot be read: {error}") from None
+    except (ValueError, KeyError, TypeError, ArithmeticError):
+        raise CorruptSnapshotError("the data cannot be read as rows of a series") from None
     if any(getattr(manifest, key) != value for key, value in counts.items()):
         raise CorruptSnapshotError("the data is not what its manifest says")
-    return rows
+    return Snapshot(rows, manifest)
 
 
 def _rows_from_csv(data: bytes) -> pd.DataFrame:

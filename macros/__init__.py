@@ -4,11 +4,17 @@
 macros of `macros.tables`, bound to the page on which they are called.
 """
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from mkdocs.exceptions import PluginError
+
+from ingest.errors import UserError
+from macros.html import render
+
+log = logging.getLogger("mkdocs.plugins.perfkb")
 
 
 def define_env(env: Any) -> None:
@@ -28,6 +34,11 @@ def _bound(env: Any, make: Callable[..., Any]) -> Callable[..., Any]:
         if plugin is None or plugin.site is None:
             raise PluginError(f"{make.__name__}() needs the plugin `perfkb` in mkdocs.yml")
         depth = env.page.url.count("/") if env.page.url not in ("", ".", "./") else 0
-        return make(plugin.site, "../" * depth or "./", *arguments, **options)
+        try:
+            return make(plugin.site, "../" * depth or "./", *arguments, **options)
+        except UserError as error:
+            # mkdocs-macros would print a traceback; a warning fails a strict build as well.
+            log.warning("content/%s: %s: %s", env.page.file.src_uri, make.__name__, error)
+            return render("mistake.html", text=f"{make.__name__}: {error}")
 
     return macro

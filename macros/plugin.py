@@ -29,7 +29,10 @@ from macros.site import Site, load_site, stories_json
 log = logging.getLogger("mkdocs.plugins.perfkb")
 
 THEME = Path(__file__).parent / "theme"
-STYLESHEETS = sorted(f"assets/stylesheets/{path.name}" for path in (THEME / "assets/stylesheets").glob("perfkb*.css"))
+STYLESHEETS = [
+    f"assets/stylesheets/{path.name}"
+    for path in sorted((THEME / "assets/stylesheets").glob("perfkb*.css"), key=lambda path: path.stem)
+]
 EPOCH = "SOURCE_DATE_EPOCH"
 SCRIPT = "assets/javascripts/perfkb.js"
 

@@ -5,17 +5,43 @@ what the page's author gives it.
 """
 
 from collections.abc import Callable
+from datetime import date
+from inspect import signature
 from itertools import groupby
 from typing import Any
 
 from markupsafe import Markup
+from pydantic import BaseModel
 
+from ingest.charts import CHARTS
 from ingest.codes import CODES
 from ingest.errors import UserError
-from ingest.evidence import HEALTH_STATES
+from ingest.evidence import HEALTH_STATES, Facts
 from ingest.lifecycle import MEANING, STAGES, demands_of
+from ingest.settings import Settings, SourceBasics
+from ingest.sources import SOURCES
+from ingest.story import FrontMatter, moment_of
 from macros.html import render
+from macros.reference import commands_of, first_line, keys_of
 from macros.site import Site
+from macros.words import VERDICT_WORDS
+
+NEXT: dict[str, str] = {
+    "reported": "Somebody sees it. Next: sort it into an area, and run a timebox.",
+    "investigating": "Next: a hypothesis with a test, or park it.",
+    "testing": "Next: let the data decide.",
+    "confirmed": "The cause is known. Next: choose, or leave it with a reason.",
+    "fixing": "In work.",
+}
+"""The stages of stories that can still be chosen, and what each waits for."""
+BESIDE = {
+    "blocks_workflow": "Blocks their work",
+    "downstream": "Hurts others",
+    "revenue": "Revenue",
+    "support_toil": "Support",
+    "churn": "Left over it",
+}
+"""What is no number, or no number to be ranked by, and still decides."""
 
 
 def site_name(site: Site, root: str) -> Markup:
@@ -27,11 +53,7 @@ def stories_table(site: Site, root: str, area: str = "", stage: str = "") -> Mar
     """All stories as tables by stage; only those of an `area` or a `stage`, if one is given."""
     _known("area", area, site.settings.areas)
     _known("stage", stage, STAGES)
-    shown = [
-        facts
-        for facts in site.stories
-        if area in ("", facts.story.front.area) and stage in ("", facts.story.front.status)
-    ]
+    shown = [facts for facts in _shown(site, area) if stage in ("", facts.story.front.status)]
     groups = [(name, list(members)) for name, members in groupby(shown, key=lambda facts: facts.story.front.status)]
     return render("stories.html", site=site, root=root, groups=groups, meaning=MEANING)
 
@@ -57,6 +79,54 @@ def data_table(site: Site, root: str) -> Markup:
     return render("data.html", site=site, root=root, rows=rows, dark=sorted(dark, key=lambda row: row[0]), bad=bad)
 
 
+def priorities_table(site: Site, root: str, area: str = "") -> Markup:
+    """The open stories by stage, with what is known of their worth and cost; never a ranking."""
+    _known("area", area, site.settings.areas)
+    is_open = [facts for facts in _shown(site, area) if facts.story.front.status in NEXT and not _repeats(facts)]
+    # The nearest to a fix first: what is nearly done is cheapest to win.
+    groups = [(stage, [f for f in is_open if f.story.front.status == stage]) for stage in reversed(NEXT)]
+    groups = [(stage, members) for stage, members in groups if members]
+    beside = {name: title for name, title in BESIDE.items() if name in site.customer_fields}
+    return render("priorities.html", site=site, root=root, groups=groups, asks=NEXT, beside=beside)
+
+
+def impact_table(site: Site, root: str, area: str = "") -> Markup:
+    """Every fix that shipped, the newest first, with what was expected of it and what it took."""
+    _known("area", area, site.settings.areas)
+    zone = site.settings.timezone
+    rows = [(facts, fix) for facts in _shown(site, area) for fix in facts.story.front.fixes if fix.shipped]
+    rows.sort(key=lambda row: moment_of(row[1].shipped or date.min, zone), reverse=True)
+    return render("impact.html", site=site, root=root, rows=rows)
+
+
+def hypotheses_table(site: Site, root: str, area: str = "", verdict: str = "") -> Markup:
+    """What was believed, for whom, how it was tested and what turned out, by verdict."""
+    _known("area", area, site.settings.areas)
+    _known("verdict", verdict, VERDICT_WORDS)
+    rows = [(facts, each) for facts in _shown(site, area) for each in facts.story.front.hypotheses]
+    rows.sort(key=lambda row: row[1].decided or row[1].written, reverse=True)
+    groups = [(name, [row for row in rows if row[1].verdict == name]) for name in VERDICT_WORDS]
+    groups = [(name, found) for name, found in groups if found and verdict in ("", name)]
+    return render("hypotheses.html", site=site, root=root, groups=groups, words=VERDICT_WORDS)
+
+
+def timeboxes_table(site: Site, root: str, area: str = "") -> Markup:
+    """The looks at problems, the newest first: questions, budgets and findings, no people."""
+    _known("area", area, site.settings.areas)
+    rows = [(f, number, box) for f in _shown(site, area) for number, box in enumerate(f.story.front.timeboxes, 1)]
+    rows.sort(key=lambda row: row[2].date, reverse=True)
+    return render("timeboxes.html", site=site, root=root, rows=rows)
+
+
+def areas_table(site: Site, root: str) -> Markup:
+    """The areas with their teams and stories; stories that are not sorted yet come last."""
+    areas = [(name, area.title, area.team, _shown(site, name)) for name, area in site.settings.areas.items()]
+    unsorted = [facts for facts in site.stories if facts.story.front.area not in site.settings.areas]
+    if unsorted:
+        areas.append(("none", "Not sorted yet", None, unsorted))
+    return render("areas.html", site=site, root=root, areas=areas)
+
+
 def stages_table(site: Site, root: str) -> Markup:
     """What each stage means, and what it demands of a story."""
     return render("stages.html", stages=[(stage, MEANING[stage], demands_of(stage)) for stage in STAGES])
@@ -67,16 +137,71 @@ def codes_table(site: Site, root: str) -> Markup:
     return render("codes.html", codes=CODES)
 
 
+def keys_table(site: Site, root: str, file: str) -> Markup:
+    """Every key of a `file`: story, knowledge-base, sources, or one kind of source such as csv."""
+    models: dict[str, type[BaseModel]] = {
+        "story": FrontMatter,
+        "knowledge-base": Settings,
+        "sources": SourceBasics,
+        **{kind: source.Options for kind, source in SOURCES.items()},
+    }
+    _known("file", file, models)
+    return render("keys.html", keys=list(keys_of(models[file])))
+
+
+def commands_table(site: Site, root: str) -> Markup:
+    """Every command with its options."""
+    from ingest.cli import commands as ingest_commands
+    from macros.cli import commands as macros_commands
+
+    return render("commands.html", commands=list(commands_of((*ingest_commands, *macros_commands))))
+
+
+def charts_table(site: Site, root: str) -> Markup:
+    """Every kind of chart: what it is about, and how its file is called."""
+    rows = [(f"{chart.stem.format('<' + chart.about + '>')}.svg", chart.title) for chart in CHARTS.values()]
+    return render("named.html", title="Charts", columns=("File", "Shows"), rows=rows)
+
+
+def macros_table(site: Site, root: str) -> Markup:
+    """Every macro that a page in content/ may call."""
+    rows = [(f"{name}{_arguments(macro)}", first_line(macro)) for name, macro in MACROS.items()]
+    return render("named.html", title="Macros", columns=("Macro", "Gives"), rows=rows)
+
+
+def _arguments(macro: Callable[..., Markup]) -> str:
+    """`(area="", stage="")`: what a page's author may give, without what we add."""
+    given = list(signature(macro).parameters.values())[2:]
+    return f"({', '.join(str(each.replace(annotation=each.empty)) for each in given)})"
+
+
+def _shown(site: Site, area: str) -> list[Facts]:
+    return [facts for facts in site.stories if area in ("", facts.story.front.area)]
+
+
+def _repeats(facts: Facts) -> bool:
+    return facts.story.front.same_as is not None
+
+
 def _known(what: str, name: str, known: Any) -> None:
     if name and name not in known:
         raise UserError(None, f"there is no {what} {name!r}", f"known: {', '.join(known)}")
 
 
 MACROS: dict[str, Callable[..., Markup]] = {
+    "areas_table": areas_table,
+    "charts_table": charts_table,
     "codes_table": codes_table,
+    "commands_table": commands_table,
     "data_table": data_table,
     "home_summary": home_summary,
+    "hypotheses_table": hypotheses_table,
+    "impact_table": impact_table,
+    "keys_table": keys_table,
+    "macros_table": macros_table,
+    "priorities_table": priorities_table,
     "site_name": site_name,
     "stages_table": stages_table,
     "stories_table": stories_table,
+    "timeboxes_table": timeboxes_table,
 }

@@ -20,6 +20,7 @@ from ingest.evidence.series import (
 from ingest.evidence.timeline import Event, timeline
 from ingest.settings import Configuration
 from ingest.story import Said, Story, moment_of
+from ingest.units import Effort
 
 __all__ = [
     "HEALTH_STATES", "Attempt", "Event", "Facts", "GoalFacts", "Health", "Recent", "ReportFacts", "SeriesFacts",
@@ -66,6 +67,12 @@ class Facts:
         """The health of the story's worst series; None for a story without series."""
         states = [each.health for each in self.series.values()]
         return min(states, key=lambda health: HEALTH_STATES.index(health.state)) if states else None
+
+    @property
+    def effort(self) -> Effort | None:
+        """What a fix would take, as the last timebox that says so found."""
+        found = [box.effort for box in sorted(self.story.front.timeboxes, key=lambda box: box.date) if box.effort]
+        return found[-1] if found else None
 
     @property
     def updated(self) -> date | None:

@@ -31,6 +31,11 @@
     place.prepend(banner);
   }
 
+  // The theme gives its search dialog no name for screen readers.
+  document.querySelectorAll("[data-md-component=search][role=dialog]:not([aria-label])").forEach(function (dialog) {
+    dialog.setAttribute("aria-label", "Search");
+  });
+
   refreshAges();
   warnOfSilence();
 })();

@@ -1,0 +1,130 @@
+"""The macros of content/ pages: what they show, and how they meet a mistake."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ingest.errors import UserError
+from macros.scaffold import make_knowledge_base
+from macros.site import Site, load_site
+from macros.tables import MACROS
+from tests.commands import perfkb, succeed
+
+REPORTED = (
+    "---\ntitle: {title}\nstatus: reported\nreports:\n  - {{date: 2026-01-0{day}, said: slow, customers: {day}}}\n---\n"
+)
+OVERRUN = """---
+title: Reports take all morning
+status: investigating
+area: checkout
+what: Reports
+reports: [{date: 2026-01-01, said: slow}]
+endpoints: [GET /reports]
+timeboxes: [{date: 2026-01-02, question: Where does it wait?, budget: 1h, spent: 3h, effort: 2d-4d}]
+hypotheses:
+  - {id: h1, because: The disk is slow, written: 2026-01-02, verdict: disproved, decided: 2026-01-03}
+---
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("tables") / "kb"
+    make_knowledge_base(made)
+    for day in (1, 2):
+        (made / f"stories/report-{day}.md").write_text(REPORTED.format(title=f"Report number {day}", day=day))
+    (made / "stories/reports-wait.md").write_text(OVERRUN)
+    succeed("-C", made, "refresh")
+    return made
+
+
+@pytest.fixture(scope="module")
+def site(root: Path) -> Site:
+    return load_site(root, drafts=False)
+
+
+@pytest.mark.parametrize("name", sorted(set(MACROS) - {"keys_table"}))
+def test_every_macro_gives_something(site: Site, name: str) -> None:
+    """Each macro can be called without arguments, and gives HTML without template syntax."""
+    html = str(MACROS[name](site, "../"))
+    assert html.strip()
+    assert "{{" not in html
+    assert "{%" not in html
+
+
+@pytest.mark.parametrize("file", ["story", "knowledge-base", "sources", "prometheus", "csv", "demo"])
+def test_every_key_has_a_text(site: Site, file: str) -> None:
+    """The handbook's table of keys leaves none without an explanation."""
+    html = str(MACROS["keys_table"](site, "../", file))
+    assert "<td></td><td>" not in html
+    assert "<code>" in html
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("stories_table", {"area": "nowhere"}), ("stories_table", {"stage": "done"}), ("keys_table", {"file": "x"}),
+     ("hypotheses_table", {"verdict": "maybe"})],
+)  # fmt: skip
+def test_an_unknown_word_is_named(site: Site, name: str, arguments: dict[str, str]) -> None:
+    """A macro that is called with something unknown says what is known."""
+    with pytest.raises(UserError, match="there is no") as caught:
+        MACROS[name](site, "", **arguments)
+    assert caught.value.hint.startswith("known: ")
+
+
+def test_stories_stand_under_their_stage(site: Site) -> None:
+    """Stages come in their order, and within one what changed last comes first."""
+    html = str(MACROS["stories_table"](site, "../"))
+    places = [html.index(text) for text in ("Report number 2", "Report number 1", "Reports take all", "Checkout spins")]
+    assert places == sorted(places)
+    assert '<a href="../stories/report-1/">' in html
+
+
+def test_filters_leave_the_others_out(site: Site) -> None:
+    """An area or a stage leaves only its own stories."""
+    assert "Report number" not in str(MACROS["stories_table"](site, "", area="checkout"))
+    assert "Checkout spins" not in str(MACROS["stories_table"](site, "", stage="reported"))
+
+
+def test_an_overrun_asks_its_question(site: Site) -> None:
+    """A timebox over its budget asks for another box or for parking."""
+    assert "another box, or park?" in str(MACROS["timeboxes_table"](site, ""))
+
+
+def test_a_disproved_belief_is_found(site: Site) -> None:
+    """The ledger has a section of its own for what turned out wrong."""
+    html = str(MACROS["hypotheses_table"](site, "", verdict="disproved"))
+    assert 'id="pk-disproved"' in html
+    assert "The disk is slow" in html
+
+
+def test_priorities_know_effort_and_unknowns(site: Site) -> None:
+    """What a fix would take comes from the last timebox; what is not known is called unknown, never zero."""
+    html = str(MACROS["priorities_table"](site, ""))
+    assert "2d-4d" in html
+    assert "unknown, run a timebox" in html
+    assert "Checkout spins" not in html, "a story whose fix has shipped is not to be chosen again"
+
+
+def test_endpoints_without_telemetry_are_listed(site: Site) -> None:
+    """Data names the endpoints that a story is about and no series shows."""
+    html = str(MACROS["data_table"](site, ""))
+    assert "GET /reports" in html
+    assert "POST /checkout" not in html.split("Endpoints without telemetry")[1]
+
+
+def test_age_and_absence_are_told(root: Path, site: Site) -> None:
+    """Ten days later the status calls a series long stale, and one without data missing."""
+    later = site.base.clock.now + timedelta(days=10)
+    story = root / "stories/unfetched.md"
+    story.write_text(
+        "---\ntitle: Unfetched\nstatus: reported\n"
+        "telemetry: {x: {source: demo, kind: latency, metric: other, unit: s}}\n---\n"
+    )
+    try:
+        done = perfkb("-C", root, "status", now=int(later.timestamp()))
+    finally:
+        story.unlink()
+    assert "old" in done.stdout
+    assert "Nothing has been fetched yet" in done.stdout

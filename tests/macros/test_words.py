@@ -1,0 +1,70 @@
+"""How values read on a page."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from ingest.stats import Range, Share
+from ingest.story import Measured
+from macros.words import age, answer, link, plural, quantile_range, quantity, share
+
+NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
+
+
+def test_a_figure_keeps_all_its_digits() -> None:
+    """A reader sees three digits, a program finds the whole number."""
+    assert quantity(0.8123456789, "s") == '<data value="0.8123456789">812 ms</data>'
+
+
+@pytest.mark.parametrize(
+    ("figure", "expected"),
+    [
+        (Range(0.5, 0.5, 0.5), "500 ms"),
+        (Range(0.83, 0.5, 1.0), "between 500 ms and 1 s"),
+        (Range(10.0, 10.0, float("inf")), "over "),
+    ],
+)
+def test_a_quantile_is_no_better_than_its_bucket(figure: Range, expected: str) -> None:
+    """A bucket-limited quantile is shown with its bucket's edges, an open-ended one as more than its lower edge."""
+    assert expected in quantile_range(figure, "s")
+
+
+def test_an_inexact_share_is_a_range() -> None:
+    """A share whose boundary lies inside a bucket shows both of its ends."""
+    assert share(Share(0.1, 0.25)) == "10 % to 25 %"
+    assert ">10 %<" in share(Share(0.1, 0.1))
+
+
+def test_unknown_is_said_and_never_zero() -> None:
+    """A question without an answer asks for one."""
+    assert "unknown, ask" in answer(None)
+
+
+def test_an_answer_has_its_date_and_source() -> None:
+    """A measured answer shows its unit, date and source, escaped."""
+    told = answer(Measured(value="<1200>", unit="accounts", as_of=date(2026, 9, 5), source="https://bi.example/4"))
+    assert "&lt;1200&gt; accounts" in told
+    assert "5 Sep 2026" in told
+    assert 'href="https://bi.example/4"' in told
+
+
+def test_an_age_counts_on_unless_the_clock_is_fixed() -> None:
+    """The browser is told to count on, except in a sample with a clock of its own."""
+    old = NOW - timedelta(hours=30)
+    assert "30 h old" in age(old, NOW, fixed=False)
+    assert "data-pk-age" in age(old, NOW, fixed=False)
+    assert "data-pk-age" not in age(old, NOW, fixed=True)
+    assert "up to date" in age(NOW, NOW, fixed=True)
+
+
+def test_a_link_is_escaped() -> None:
+    """Neither an address nor its text can leave its attribute."""
+    assert link('https://x.example/"><script>') == (
+        '<a href="https://x.example/&#34;&gt;&lt;script&gt;" rel="noopener noreferrer">'
+        "https://x.example/&#34;&gt;&lt;script&gt;</a>"
+    )
+
+
+def test_counting() -> None:
+    """One is one, and thousands are set apart."""
+    assert [plural(1, "gap"), plural(0, "gap"), plural(1200, "gap")] == ["1 gap", "0 gaps", "1,200 gaps"]

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ingest.charts import places
-from ingest.codes import OVERRIDABLE
+from ingest.codes import OVERRIDABLE, UNREADABLE
 from ingest.errors import Problem, Where, did_you_mean
 from ingest.knowledge import KnowledgeBase
 from ingest.lifecycle import impossible_dates, overruns, unmet
-from ingest.marked import Marked, Path
+from ingest.marked import Marked, Path, spell
 from ingest.schema import read_whole
-from ingest.settings import Configuration, SourceBasics, SourceConfig
+from ingest.settings import KNOWLEDGE_BASE_FILE, SOURCES_FILE, Configuration, SourceBasics, SourceConfig
 from ingest.sources import SOURCES
 from ingest.story import Series, Story, Use
 
@@ -49,7 +49,9 @@ class Report:
 
 def check(base: KnowledgeBase) -> Report:
     """Every problem of `base`, whose pages and store are not looked at."""
-    general = [*base.config.problems, *base.problems, *check_sources(base.config), *_shared_series(base)]
+    follow = _follow_ups(base.config)
+    series = [each for each in _shared_series(base) if each.code not in follow]
+    general = [*base.config.problems, *base.problems, *check_sources(base.config), *series]
     slugs = {story.slug for story in base.stories}
     charts = {f"{story.slug}/{place.stem}.svg" for story in base.stories for place in places(story.front, story.series)}
     return Report(
@@ -69,8 +71,15 @@ def _check_story(story: Story, base: KnowledgeBase, slugs: set[str], charts: set
         *overruns(story),
         *_overrides(story),
     ]
-    set_aside = story.front.override.keys() & OVERRIDABLE
+    set_aside = story.front.override.keys() & OVERRIDABLE | _follow_ups(base.config)
     return tuple(sorted({each for each in found if each.code not in set_aside}))
+
+
+def _follow_ups(config: Configuration) -> set[str]:
+    """Problems that every story would have because a file of the configuration cannot be read."""
+    unread = {each.where.path for each in config.problems if each.code in UNREADABLE}
+    declared = {KNOWLEDGE_BASE_FILE: {"PK201", "PK203"}, SOURCES_FILE: {"PK202"}}
+    return {code for path, codes in declared.items() if path in unread for code in codes}
 
 
 def check_sources(config: Configuration) -> Iterator[Problem]:
@@ -140,7 +149,7 @@ def _telemetry(story: Story, config: Configuration) -> Iterator[Problem]:
     for place, wanted in _series_names(story):
         # A series that is there and wrong has been named already.
         if wanted not in story.front.telemetry and "telemetry" not in story.mistaken:
-            what = f"{place[-1]}: {wanted!r} is not a series of this story"
+            what = f"{spell(place)}: {wanted!r} is not a series of this story"
             yield Problem(story.where(*place), "PK203", what, did_you_mean(wanted, story.front.telemetry))
     yield from _goal_unit(story)
     yield from _tests(story)
@@ -150,16 +159,17 @@ def _series_problems(series: Series, path: Path, marked: Marked, config: Configu
     """What is wrong with a series beyond its form: an unknown source, or one that cannot be asked this."""
     source = config.sources.get(series.source)
     if source is None:
-        hint = did_you_mean(series.source, config.sources)
-        yield Problem(marked.where((*path, "source")), "PK202", f"source: {series.source!r} is not a source", hint)
+        place = (*path, "source")
+        what = f"{spell(place)}: {series.source!r} is not a source"
+        yield Problem(marked.where(place), "PK202", what, did_you_mean(series.source, config.sources))
     elif source.kind in SOURCES:
         yield from _objections(series, path, marked, source)
 
 
 def _objections(series: Series, path: Path, marked: Marked, source: SourceConfig) -> Iterator[Problem]:
     for objection in SOURCES[source.kind].objections(series, source.step):
-        where = marked.where((*path, objection.key))
-        yield Problem(where, "PK205", f"{objection.key}: {objection.what}", objection.hint)
+        place = (*path, objection.key)
+        yield Problem(marked.where(place), "PK205", f"{spell(place)}: {objection.what}", objection.hint)
 
 
 def _series_names(story: Story) -> Iterator[tuple[Path, str]]:

@@ -32,5 +32,7 @@ CODES: dict[str, str] = {
     "PK303": "A timebox over its budget",
 }
 
+UNREADABLE = frozenset({"PK001", "PK002", "PK003", "PK006"})
+"""A file with one of these was not read any further: what it lacks is no problem of its own."""
 OVERRIDABLE = frozenset(code for code in CODES if code.startswith("PK3"))
 """Rules of judgement, which a story may set aside with a reason; the page shows it."""

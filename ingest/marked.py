@@ -210,6 +210,7 @@ class _Builder:
         first = next(self.events)
         if not isinstance(first, yaml.MappingStartEvent):
             raise self._refuse(first.start_mark, "PK002", "this is not a mapping", "write `key: value` lines")
+        self._plain(first)
         self.found.data = self._mapping(())
 
     def _scan(self) -> Any:
@@ -242,7 +243,7 @@ class _Builder:
         return _RefusedError(Problem(self.at(mark), code, what, hint))
 
     def _value(self, event: Any, path: Path) -> Any:
-        self._no_tag(event)
+        self._plain(event)
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(path)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -256,7 +257,7 @@ class _Builder:
                 raise self._refuse(
                     event.start_mark, "PK002", "a key must be a plain text", "quote a text that begins with [ or {"
                 )
-            self._no_tag(event)
+            self._plain(event)
             key, where = event.value, self.at(event.start_mark)
             if key in made:
                 first = self.found.marks[*path, key]
@@ -286,7 +287,10 @@ class _Builder:
             self.found.problems.append(Problem(self.at(event.start_mark), "PK005", what, hint))
         return None if text in _NULLS else text
 
-    def _no_tag(self, event: Any) -> None:
+    def _plain(self, event: Any) -> None:
+        if event.anchor is not None:
+            hint = "quote a text that begins with &"
+            raise self._refuse(event.start_mark, "PK003", "anchors are not allowed", hint)
         if event.tag not in (None, "!"):
             hint = "quote a text that begins with an exclamation mark"
             raise self._refuse(event.start_mark, "PK003", "YAML tags are not allowed", hint)

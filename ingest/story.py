@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from ingest.codes import UNREADABLE
 from ingest.errors import Problem, Where
 from ingest.fields import (
     Amount,
@@ -392,7 +393,7 @@ def read_story(slug: str, path: str, raw: bytes, shared: dict[str, Series]) -> S
         elif entry.use in shared:
             series[name] = shared[entry.use]
     mistaken = frozenset(key for key, value in document.data.items() if usable.data.get(key) != value)
-    if any(each.code in ("PK001", "PK002", "PK003", "PK006") for each in document.problems):
+    if any(each.code in UNREADABLE for each in document.problems):
         # A file that cannot be read lacks every field; saying so again would bury the cause.
         problems, mistaken = [], frozenset(FrontMatter.model_fields)
     found = tuple(sorted(document.problems + problems))

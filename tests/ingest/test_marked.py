@@ -103,9 +103,12 @@ BANG = "quote a text that begins with an exclamation mark"
         ("é: x\n😀: \x1b", "2:4 PK002 this is not YAML: the character U+001B cannot stand here", "remove it"),
         ("a: *b", "1:4 PK003 aliases are not allowed",
          "write the value out; a text that begins with * needs quotes"),
+        ("a: &b c", "1:4 PK003 anchors are not allowed", "quote a text that begins with &"),
+        ("a: &b", "1:4 PK003 anchors are not allowed", "quote a text that begins with &"),
         ("a: !!python/name:os.system x", "1:4 PK003 YAML tags are not allowed", BANG),
         ("a: !!map {b: c}", "1:4 PK003 YAML tags are not allowed", BANG),
         ("!x a: b", "1:1 PK003 YAML tags are not allowed", BANG),
+        ("!x\na: b", "1:1 PK003 YAML tags are not allowed", BANG),
     ],
 )  # fmt: skip
 def test_what_is_no_plain_yaml(text: str, problem: str, hint: str) -> None:

@@ -7,12 +7,16 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ingest.codes import UNREADABLE
 from ingest.context import base_of
 from ingest.errors import Problem, UserError
+
+if TYPE_CHECKING:
+    from ingest.refresh import Result
 
 
 @click.command()
@@ -104,21 +108,37 @@ def refresh(context: click.Context, slugs: tuple[str, ...], dry_run: bool) -> No
     from ingest.refresh import refresh as run
 
     base = base_of(context)
+    if base.config.problems:
+        raise UserError(base.config.problems[0].where, base.config.problems[0].what, base.config.problems[0].hint)
     wanted = wishes(base, slugs)
     if dry_run:
         for line in plan(base, wanted):
             click.echo(line)
         return
-    with click.progressbar(length=len(wanted), label="Refreshing", file=sys.stderr) as bar:
+    # A schedule's mail needs no bar.
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=len(wanted), label="Refreshing", file=sys.stderr, hidden=hidden) as bar:
         result = run(base, wanted, os.environ, progress=lambda _: bar.update(1))
     for outcome in result.outcomes:
         if outcome.state != "fresh":
             place = f"{outcome.where}: " if outcome.where else ""
             click.echo(f"{outcome.state:8}{outcome.story}/{outcome.series}: {place}{outcome.reason}", err=True)
+    lost = [story for story in base.stories if any(problem.code in UNREADABLE for problem in story.problems)]
+    for story in lost:
+        click.echo(f"missing {story.slug}: it cannot be read, see `perfkb check`", err=True)
+    click.echo(_summary(result), err=True)
+    sys.exit(max(result.status, 1) if lost else result.status)
+
+
+def _summary(result: "Result") -> str:
+    """`10 series: 8 fetched, 1 not due yet, 1 kept, 0 missing; 1,234 new rows`"""
+    fresh = result.count("fresh")
+    idle = sum(not outcome.due for outcome in result.outcomes)
     rows = sum(outcome.new_rows for outcome in result.outcomes)
-    told = ", ".join(f"{result.count(state)} {state}" for state in ("fresh", "kept", "missing"))
-    click.echo(f"{len(result.outcomes)} series: {told}; {rows:,} new rows", err=True)
-    sys.exit(result.status)
+    states = (
+        f"{fresh - idle} fetched, {idle} not due yet, {result.count('kept')} kept, {result.count('missing')} missing"
+    )
+    return f"{len(result.outcomes)} series: {states}; {rows:,} new rows"
 
 
 @click.command()
@@ -133,12 +153,11 @@ def status(context: click.Context) -> None:
     report = find_problems(base)
     for facts in load_facts(base, report.of_story, base.stories):
         errors = sum(problem.severity == "error" for problem in facts.problems)
-        mistakes = f"  {errors} mistakes" if errors else ""
+        mistakes = f"  {errors} problems, see `perfkb check`" if errors else ""
         click.echo(f"{facts.slug:40} {facts.story.front.status:14}{mistakes}")
         for series in facts.series.values():
             age = format_duration(facts.now - series.manifest.data_until) + " old" if series.manifest else "no data"
-            note = f"  {series.health.notes[0]}" if series.health.notes else ""
-            click.echo(f"  {series.name:38} {series.health.state:14} {age}{note}")
+            click.echo("; ".join([f"  {series.name:38} {series.health.state:14} {age}", *series.health.notes]))
 
 
 @click.command()

@@ -14,7 +14,10 @@ HEALTH_FORMAT = 1
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one wish: `state` is fresh, kept (the last good data) or missing."""
+    """What became of one wish: `state` is fresh, kept (the last good data) or missing.
+
+    A series whose next step is not over yet is fresh without being asked for: it was not `due`.
+    """
 
     story: str
     series: str
@@ -23,6 +26,7 @@ class Outcome:
     at: str
     reason: str = ""
     new_rows: int = 0
+    due: bool = True
     data_until: str = ""
     where: str = ""
 

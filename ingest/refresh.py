@@ -24,7 +24,7 @@ from ingest.errors import BusyError, FetchError, UserError, Where
 from ingest.health import Outcome, write_health
 from ingest.knowledge import KnowledgeBase
 from ingest.schema import read_whole
-from ingest.settings import SourceConfig
+from ingest.settings import SOURCES_FILE, SourceConfig, unknown_source
 from ingest.snapshots import CorruptSnapshotError, Snapshot, Store, make_snapshot
 from ingest.sources import SOURCES, Fetched, Source, Window, tidy
 from ingest.story import Series
@@ -70,14 +70,13 @@ class Result:
 
 
 def wishes(base: KnowledgeBase, slugs: tuple[str, ...] = ()) -> list[Wish]:
-    """Every series of the named stories (of all, if none is named) that has a known source."""
+    """Every series of the named stories, or of all stories if none is named."""
     chosen = [base.story(slug) for slug in dict.fromkeys(slugs)] if slugs else base.stories
     found = []
     for story in chosen:
         for name, series in story.series.items():
-            config = base.config.sources.get(series.source)
-            if config and config.kind in SOURCES:
-                found.append(Wish(story.slug, name, series, config, story.where("telemetry", name)))
+            config = base.config.sources.get(series.source) or unknown_source(series.source)
+            found.append(Wish(story.slug, name, series, config, story.where("telemetry", name)))
     return found
 
 
@@ -188,8 +187,8 @@ class _Run:
     def _open(self, config: SourceConfig) -> None:
         if config.id in self.sources:
             return
-        kind = SOURCES[config.kind]
         try:
+            kind = _kind(config)
             options, problems = read_whole(kind.Options, config.options)
             if options is None:
                 raise UserError(problems[0].where, problems[0].what, problems[0].hint)
@@ -260,7 +259,7 @@ class _Run:
         made = stored if stored and not window.steps else self._made(wish, stored, window, answer)
         with _writing(self.base):
             self._put(wish, made)
-        return self._outcome(wish, "fresh", made, new_rows=len(answer.rows))
+        return self._outcome(wish, "fresh", made, new_rows=len(answer.rows), due=bool(window.steps))
 
     def _made(self, wish: Wish, stored: Snapshot | None, window: Window, answer: Fetched) -> Snapshot:
         rows, start = answer.rows, window.start
@@ -314,6 +313,12 @@ class _Run:
         # A knowledge base with a clock of its own must give the same bytes on every run.
         clock = self.base.clock
         return clock.now if clock.fixed else datetime.now(UTC).replace(microsecond=0)
+
+
+def _kind(config: SourceConfig) -> type[Source]:
+    if config.kind not in SOURCES:
+        raise UserError(SOURCES_FILE, f"there is no source {config.id!r} of a known kind", "see `perfkb check`")
+    return SOURCES[config.kind]
 
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:

@@ -141,6 +141,11 @@ class SourceConfig:
         return self.basics.step
 
 
+def unknown_source(name: str) -> SourceConfig:
+    """What stands in for a source that sources.yml does not have; it has no kind and answers nothing."""
+    return SourceConfig(name, SourceBasics(kind=""), Marked(SOURCES_FILE))
+
+
 @dataclass(frozen=True)
 class Configuration:
     """Both files of `site-config/`, and what is wrong with them."""

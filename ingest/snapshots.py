@@ -75,8 +75,12 @@ def make_snapshot(rows: pd.DataFrame, window: tuple[datetime, datetime], step: t
 
 
 def _counts(rows: pd.DataFrame, start: datetime, step: timedelta) -> dict[str, Any]:
-    until = rows.index[-1].to_pydatetime() + step if len(rows) else start
-    return {"data_until": until, "rows": len(rows), "gaps": (until - start) // step - len(rows)}
+    """Where the rows end, how many there are, and how many are missing since the first of them."""
+    if rows.empty:
+        return {"data_until": start, "rows": 0, "gaps": 0}
+    # A series that was born after the window began has no gap before it.
+    first, until = rows.index[0].to_pydatetime(), rows.index[-1].to_pydatetime() + step
+    return {"data_until": until, "rows": len(rows), "gaps": (until - first) // step - len(rows)}
 
 
 class Store:
@@ -204,7 +208,8 @@ def _snapshot_of(data: bytes | None, raw: bytes | None) -> Snapshot | None:
 
 def _rows_from_csv(data: bytes) -> pd.DataFrame:
     rows = pd.read_csv(io.BytesIO(data))
-    times = pd.to_datetime(rows.pop("time"), format=_TIME, utc=True)
+    # pandas reads %z ten times as fast as the letter Z.
+    times = pd.to_datetime(rows.pop("time"), format="%Y-%m-%dT%H:%M:%S%z", utc=True)
     rows.index = pd.DatetimeIndex(times, name="time").as_unit("s")
     return rows.astype("float64")
 

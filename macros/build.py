@@ -23,12 +23,13 @@ def mkdocs_yml(root: Path) -> Path:
     return path
 
 
-def build_site(root: Path, site_dir: Path | None, *, strict: bool, say: Callable[[str], None]) -> int | None:
-    """Builds the site and counts the warnings; None where they keep it from being published.
+def build_site(root: Path, site_dir: Path | None, *, strict: bool, say: Callable[[str], None]) -> bool:
+    """Builds the site; whether it was published, which warnings prevent in a `strict` build.
 
-    `say` is given each warning. UserError where MkDocs cannot read its configuration.
+    `say` is given each warning, and how it ended. UserError where MkDocs cannot read its
+    configuration.
     """
-    with _warnings(say) as counter:
+    with _warnings(say):
         try:
             config = load_config(config_file=str(mkdocs_yml(root)), strict=strict)
             target = (site_dir or Path(config.site_dir)).resolve()
@@ -38,11 +39,13 @@ def build_site(root: Path, site_dir: Path | None, *, strict: bool, say: Callable
                 _build(config)
                 _replace(target, Path(workshop))
         except Abort as error:
-            say(f"perfkb: {error.format_message()}")
-            return None
+            say(error.format_message())
+            say("nothing was published, and what was there stays; `perfkb build --quarantine` publishes all the same")
+            return False
         except MkDocsException as error:
             raise UserError(None, str(error)) from None
-    return counter.count
+    say(f"built {target}; look at it with `perfkb serve`")
+    return True
 
 
 def _build(config: MkDocsConfig) -> None:
@@ -60,29 +63,28 @@ def _replace(target: Path, workshop: Path) -> None:
     shutil.move(workshop / "new", target)
 
 
-class _Counter(logging.Handler):
-    """Says MkDocs' warnings, and counts them."""
+class _Warnings(logging.Handler):
+    """Says MkDocs' warnings; a problem of ours has a place and a code, and says itself how bad it is."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
-        self.count = 0
         self.say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.count += 1
-        self.say(f"{record.levelname.lower()}: {record.getMessage()}")
+        ours = record.name.endswith(".perfkb")
+        self.say(record.getMessage() if ours else f"{record.levelname.lower()}: {record.getMessage()}")
 
 
 @contextmanager
-def _warnings(say: Callable[[str], None]) -> Iterator[_Counter]:
-    counter = _Counter(say)
+def _warnings(say: Callable[[str], None]) -> Iterator[None]:
+    handler = _Warnings(say)
     logger = logging.getLogger("mkdocs")
     before = logger.level, logger.propagate
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logger.addHandler(counter)
+    logger.addHandler(handler)
     try:
-        yield counter
+        yield
     finally:
-        logger.removeHandler(counter)
+        logger.removeHandler(handler)
         logger.level, logger.propagate = before

@@ -1,6 +1,7 @@
 """The commands init, build and serve: thin, MkDocs does the work."""
 
 import logging
+import socket
 import sys
 from pathlib import Path
 
@@ -22,9 +23,7 @@ def init(folder: Path) -> None:
 
 
 @click.command()
-@click.option(
-    "--site-dir", type=click.Path(path_type=Path), help="Where the site goes; by default what mkdocs.yml says."
-)
+@click.option("--site-dir", type=click.Path(path_type=Path), help="The site's folder; by default mkdocs.yml's.")
 @click.option("--quarantine", is_flag=True, help="Publish in spite of bad stories, with a banner on each.")
 @click.pass_context
 def build(context: click.Context, site_dir: Path | None, quarantine: bool) -> None:
@@ -35,14 +34,12 @@ def build(context: click.Context, site_dir: Path | None, quarantine: bool) -> No
     """
     from macros.build import build_site
 
-    count = build_site(root_of(context), site_dir, strict=not quarantine, say=lambda line: click.echo(line, err=True))
-    if count is None:
+    if not build_site(root_of(context), site_dir, strict=not quarantine, say=lambda line: click.echo(line, err=True)):
         sys.exit(1)
-    click.echo("the site is built" + (f", with {count} warnings" if count else ""), err=True)
 
 
 @click.command()
-@click.option("--port", type=int, default=8000, show_default=True, help="The port of the preview on 127.0.0.1.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="On 127.0.0.1.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the preview in a browser.")
 @click.pass_context
 def serve(context: click.Context, port: int, open_browser: bool) -> None:
@@ -53,13 +50,26 @@ def serve(context: click.Context, port: int, open_browser: bool) -> None:
     from macros.build import mkdocs_yml
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
+    # It would announce every one of its steps at every rebuild.
+    logging.getLogger("mkdocs.plugins.mkdocs_macros").setLevel(logging.WARNING)
     try:
+        _check_port(port)
         serve_site(str(mkdocs_yml(root_of(context))), dev_addr=f"127.0.0.1:{port}", open_in_browser=open_browser)
     except Abort as error:
         click.echo(f"perfkb: {error.format_message()}", err=True)
         sys.exit(1)
-    except (MkDocsException, OSError) as error:
+    except MkDocsException as error:
         raise UserError(None, str(error)) from None
+
+
+def _check_port(port: int) -> None:
+    """Raises UserError where the port is taken, which a whole build would otherwise find out."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(None, f"port {port}: {error.strerror}", "give another with --port") from None
 
 
 commands = (init, build, serve)

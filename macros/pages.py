@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 from markupsafe import Markup
 
 from ingest.charts import CHARTS
+from ingest.codes import UNREADABLE
 from ingest.evidence import Facts
 from macros.html import clean_narrative, render
 from macros.site import Drawn, Site
@@ -103,14 +104,20 @@ def story_page(site: Site, facts: Facts, narrative: str, page_url: str, here: st
         questions=QUESTIONS,
         customer_questions={name: CUSTOMER_QUESTIONS[name] for name in site.customer_fields},
         here=here,
+        unreadable=unreadable(facts),
     )
     return StoryPage(html, sections)
+
+
+def unreadable(facts: Facts) -> bool:
+    """Whether so little of the file can be read that a page of it would say what is not so."""
+    return any(problem.code in UNREADABLE for problem in facts.problems)
 
 
 def _sections(facts: Facts, more_charts: bool) -> list[Section]:
     front = facts.story.front
     wanted = [
-        ("pk-questions", "What we know, and do not know", True),
+        ("pk-questions", "What we know, and do not know", not unreadable(facts)),
         ("pk-hypotheses", "Hypotheses", bool(front.hypotheses)),
         ("pk-fixes", "Fixes", bool(front.fixes)),
         ("pk-timeboxes", "Timeboxes", bool(front.timeboxes)),

@@ -22,6 +22,7 @@ from ingest.settings import Settings, SourceBasics
 from ingest.sources import SOURCES
 from ingest.story import FrontMatter, moment_of
 from macros.html import render
+from macros.pages import unreadable
 from macros.reference import commands_of, first_line, keys_of
 from macros.site import Site
 from macros.words import VERDICT_WORDS
@@ -60,13 +61,14 @@ def stories_table(site: Site, root: str, area: str = "", stage: str = "") -> Mar
 
 def home_summary(site: Site, root: str, most: int = 6) -> Markup:
     """How many stories are at which stage, what changed lately, and what customers report."""
-    open_ones = [f for f in site.stories if f.story.front.status not in ("measured", "parked")]
+    counted = [f for f in site.stories if not f.repeats and not unreadable(f)]
+    open_ones = [f for f in counted if f.story.front.status not in ("measured", "parked")]
     return render(
         "home.html",
         site=site,
         root=root,
-        counts=[(stage, sum(f.story.front.status == stage for f in site.stories)) for stage in STAGES],
-        changed=sorted(site.stories, key=lambda f: (f.updated is not None, f.updated), reverse=True)[:most],
+        counts=[(stage, sum(f.story.front.status == stage for f in counted)) for stage in STAGES],
+        changed=sorted(counted, key=lambda f: (f.updated is not None, f.updated), reverse=True)[:most],
         radar=sorted((f for f in open_ones if f.reports.reports), key=lambda f: -f.reports.customers)[:most],
     )
 
@@ -82,7 +84,7 @@ def data_table(site: Site, root: str) -> Markup:
 def priorities_table(site: Site, root: str, area: str = "") -> Markup:
     """The open stories by stage, with what is known of their worth and cost; never a ranking."""
     _known("area", area, site.settings.areas)
-    is_open = [facts for facts in _shown(site, area) if facts.story.front.status in NEXT and not _repeats(facts)]
+    is_open = [facts for facts in _shown(site, area) if facts.story.front.status in NEXT and not facts.repeats]
     # The nearest to a fix first: what is nearly done is cheapest to win.
     groups = [(stage, [f for f in is_open if f.story.front.status == stage]) for stage in reversed(NEXT)]
     groups = [(stage, members) for stage, members in groups if members]
@@ -177,10 +179,6 @@ def _arguments(macro: Callable[..., Markup]) -> str:
 
 def _shown(site: Site, area: str) -> list[Facts]:
     return [facts for facts in site.stories if area in ("", facts.story.front.area)]
-
-
-def _repeats(facts: Facts) -> bool:
-    return facts.story.front.same_as is not None
 
 
 def _known(what: str, name: str, known: Any) -> None:

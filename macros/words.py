@@ -1,15 +1,17 @@
 """How values read on a page: figures with their units, shares, ages, stages, links."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
-from ingest.evidence import Recent, SeriesFacts
+from ingest.evidence import GoalFacts, Recent, SeriesFacts
 from ingest.fields import is_unprintable
 from ingest.stats import Range, Share
-from ingest.story import Measured, Test
+from ingest.story import Hypothesis, Measured, Test, day_of
 from ingest.units import format_duration, format_percent, format_quantity
 
 HEALTH_WORDS = {
@@ -57,8 +59,8 @@ def share(value: Share | None) -> Markup:
     if value is None:
         return Markup('<span class="pk-unknown">unknown</span>')
     if value.exact:
-        return Markup('<data value="{}">{}</data>').format(repr(value.low), format_percent(value.low))
-    return Markup("{} to {}").format(format_percent(value.low), format_percent(value.high))
+        return Markup('<data value="{}">{}</data>').format(repr(value.low), percent(value.low))
+    return Markup("{} to {}").format(percent(value.low), percent(value.high))
 
 
 def moment(when: datetime) -> Markup:
@@ -92,7 +94,9 @@ def test_in_words(test: Test, series: dict[str, SeriesFacts]) -> str:
     if test.kind == "contrast":
         above = f"at least {threshold} above that of {title(test.against)}"
         return f"the {figure} of {title(test.contrast)} is {above}, {window}."
-    return f"the {figure} of {title(test.change)} changes by {threshold} or more at {test.at}, {window}."
+    change = f"{format_percent(abs(test.at_least))} {'lower' if test.at_least < 0 else 'higher'} or more"
+    begins = f" from {test.at:%-d %b %Y} on" if test.at else ""
+    return f"the {figure} of {title(test.change)} is {change}{begins}, compared {window}."
 
 
 def age(until: datetime, now: datetime, *, fixed: bool) -> Markup:
@@ -146,14 +150,48 @@ def recent(facts: SeriesFacts) -> Markup:
     return quantile_range(found.figure, facts.unit)
 
 
+def recent_days(facts: SeriesFacts) -> str:
+    """Which days the recent figure is about, so that nobody takes old data for today's."""
+    if facts.recent is None:
+        return "no data"
+    return f"{facts.recent.start:%-d %b} to {facts.recent.end:%-d %b %Y}"
+
+
+def goal_days(goal: GoalFacts) -> str:
+    """Which days the shares over the goal are about."""
+    return f"{goal.start:%-d %b} to {goal.end:%-d %b %Y}"
+
+
+def looked_before(test: Test, hypothesis: Hypothesis) -> bool:
+    """Whether data of the test's window was there when the threshold was written.
+
+    Of a change, the time before it must be: only what comes after decides.
+    """
+    begins = test.at if test.kind == "change" and test.at else test.from_
+    return day_of(begins, UTC) <= hypothesis.written
+
+
+def link_name(address: str) -> str:
+    """A short name for a link that is found by searching for it: its host and last part."""
+    parts = urlsplit(address)
+    last = parts.path.rstrip("/").rpartition("/")[2]
+    return f"{(parts.hostname or '').split('.')[0]} {last}".strip()
+
+
+def form_address(form: str) -> str:
+    """The report form's address without a story to fill in."""
+    return form.replace("{title}", "").replace("{url}", "")
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 customer`, `12 customers`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def percent(value: float, *, signed: bool = False) -> str:
-    """A share of one as a percentage."""
-    return format_percent(value, signed=signed)
+    """A share of one as a percentage, to two digits: a page need not pretend to more."""
+    digits = 1 - math.floor(math.log10(abs(value))) if value else 0
+    return format_percent(round(value, digits), signed=signed).replace("-", "−")
 
 
 def duration(value: timedelta) -> str:
@@ -164,6 +202,7 @@ def duration(value: timedelta) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     make.__name__: make
     for make in (
+        form_address, goal_days, link_name, looked_before, recent_days,
         age, answer, day, duration, health, link, moment, percent, plural, quantile_range, quantity, recent, share,
         stage, test_in_words, verdict, when,
     )

@@ -30,10 +30,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """The reports written in a story: how many, for how many customers, from when to when."""
+    """The reports of a problem: how many customers they stand for, and from when to when.
+
+    Those of stories that repeat this one are counted here (`elsewhere` of the customers), and
+    not in the stories that repeat it.
+    """
 
     reports: tuple[Said, ...]
     customers: int
+    elsewhere: int
     first: date | None
     last: date | None
 
@@ -69,6 +74,17 @@ class Facts:
         return min(states, key=lambda health: HEALTH_STATES.index(health.state)) if states else None
 
     @property
+    def repeats(self) -> bool:
+        """Whether another story tells the same problem, and is the one that counts."""
+        return self.story.front.same_as is not None
+
+    @property
+    def headline(self) -> SeriesFacts | None:
+        """The series that says how slow it is: the goal's, else the first; None without any."""
+        goal = self.story.front.slo
+        return self.series.get(goal.series) if goal else next(iter(self.series.values()), None)
+
+    @property
     def effort(self) -> Effort | None:
         """What a fix would take, as the last timebox that says so found."""
         found = [box.effort for box in sorted(self.story.front.timeboxes, key=lambda box: box.date) if box.effort]
@@ -87,8 +103,12 @@ def gather(
     attempts: Mapping[str, Attempt],
     problems: tuple[Problem, ...],
     now: datetime,
+    repeated_by: tuple[Story, ...] = (),
 ) -> Facts:
-    """The facts of `story`; `stored` and `attempts` are by the names of its series."""
+    """The facts of `story`; `stored` and `attempts` are by the names of its series.
+
+    `repeated_by` are the stories that name this one as the same problem.
+    """
     settings = config.settings
     goal = story.front.slo
     series = {
@@ -112,7 +132,7 @@ def gather(
         owner=story.front.owner or (area.team if area else None),
         series=series,
         goal=_goal(story, series, settings.timezone),
-        reports=_reports(story),
+        reports=_reports(story, repeated_by),
         events=timeline(story, settings.timezone),
         problems=problems,
         now=now,
@@ -122,11 +142,15 @@ def gather(
 
 def _goal(story: Story, series: dict[str, SeriesFacts], zone: ZoneInfo) -> GoalFacts | None:
     goal = story.front.slo
-    shipped = max((moment_of(fix.shipped, zone) for fix in story.front.fixes if fix.shipped), default=None)
-    return goal_facts(goal, series[goal.series], shipped, zone) if goal and goal.series in series else None
+    if goal is None or goal.series not in series:
+        return None
+    fixes = [fix for fix in story.front.fixes if fix.series in (None, goal.series)]
+    shipped = max((moment_of(fix.shipped, zone) for fix in fixes if fix.shipped), default=None)
+    return goal_facts(goal, series[goal.series], shipped, zone)
 
 
-def _reports(story: Story) -> ReportFacts:
-    said = tuple(sorted(story.said, key=lambda report: report.date))
-    customers = sum(report.customers for report in said)
-    return ReportFacts(said, customers, said[0].date if said else None, said[-1].date if said else None)
+def _reports(story: Story, repeated_by: tuple[Story, ...]) -> ReportFacts:
+    others = [report for other in repeated_by for report in other.said]
+    said = tuple(sorted([*story.said, *others], key=lambda report: report.date))
+    customers, elsewhere = (sum(report.customers for report in found) for found in (said, others))
+    return ReportFacts(said, customers, elsewhere, said[0].date if said else None, said[-1].date if said else None)

@@ -14,6 +14,8 @@ from ingest.story import Goal
 
 HOUR = timedelta(hours=1)
 WINDOW = timedelta(days=28)
+ENOUGH_WEEKS = timedelta(days=21)
+"""An hour of the week must have come round at least three times to be called the worst."""
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
@@ -72,7 +74,7 @@ def goal_facts(goal: Goal, series: SeriesFacts, shipped: datetime | None, zone: 
         hours_over=share_of_hours_over(series, below, start),
         requests_over=_requests_over(series, below, start),
         by_hour=grid,
-        worst=_worst(grid),
+        worst=_worst(grid) if end - start >= ENOUGH_WEEKS else (),
         start=start,
         end=end,
         since_fix=since_fix,
@@ -109,11 +111,11 @@ def _by_hour(series: SeriesFacts, below: float, start: datetime, zone: ZoneInfo)
         return (over / seen).reshape(7, 24)
 
 
-def _worst(grid: npt.NDArray[np.float64], most: int = 3) -> tuple[WorstTime, ...]:
+def _worst(grid: npt.NDArray[np.float64], most: int = 2) -> tuple[WorstTime, ...]:
     """The times of the week that stand out: runs of hours far above the usual share."""
     usual = float(np.nanmedian(grid)) if not np.isnan(grid).all() else 0.0
     peak = float(np.nanmax(grid)) if not np.isnan(grid).all() else 0.0
-    if peak < 0.01 or peak < 1.5 * usual:
+    if peak < 0.05 or peak < 1.5 * usual:
         return ()
     limit = usual + (peak - usual) / 2
     runs = [run for day in range(7) for run in _runs(day, grid[day], limit)]

@@ -25,6 +25,7 @@ def load_facts(base: KnowledgeBase, problems: dict[str, tuple[Problem, ...]], st
             attempts.get(story.slug, {}),
             problems.get(story.slug, ()),
             base.clock.now,
+            tuple(other for other in base.stories if other.front.same_as == story.slug),
         )
         for story in stories
     ]

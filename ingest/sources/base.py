@@ -143,7 +143,8 @@ def expand(text: str, environ: Mapping[str, str], where: str) -> str:
     """`text` with every `${NAME}` from the environment; UserError where one is not set."""
 
     def value(match: re.Match[str]) -> str:
-        if match[1] not in environ:
+        # An empty variable is one that a schedule failed to fill in.
+        if not environ.get(match[1]):
             raise UserError(where, f"the environment has no {match[1]}", f"export {match[1]} before refreshing")
         return environ[match[1]]
 

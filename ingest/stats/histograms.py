@@ -101,7 +101,7 @@ class Buckets:
         with np.errstate(divide="ignore", invalid="ignore"):
             between = low + (high - low) * ((rank - below) / (upto - below))
         value = np.select([first & last, last, np.isneginf(low)], [np.nan, low, high], between)
-        empty = ~(self.totals > 0)
+        empty = ~(counts[:, -1] > 0)
         return tuple(np.where(empty, np.nan, each) for each in (value, low, high))  # type: ignore[return-value]
 
     def quantile(self, q: float) -> Range:
@@ -120,8 +120,8 @@ class Buckets:
         under_at_most = counts[row, (edges >= boundary - slack).argmax(axis=1)]
         under_at_least = counts[row, (edges <= boundary + slack).sum(axis=1) - 1]
         with np.errstate(divide="ignore", invalid="ignore"):
-            low, high = 1 - under_at_most / counts[:, -1], 1 - under_at_least / counts[:, -1]
-        empty = ~(self.totals > 0)
+            low, high = ((counts[:, -1] - under) / counts[:, -1] for under in (under_at_most, under_at_least))
+        empty = ~(counts[:, -1] > 0)
         return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
 
     def share_over(self, boundary: float) -> Share:

@@ -27,7 +27,7 @@
     var banner = document.createElement("p");
     banner.className = "pk-silent";
     banner.setAttribute("role", "status");
-    banner.textContent = "Nothing on this site is younger than " + words(age) + ": its scheduled refresh may have stopped.";
+    banner.textContent = "The newest data here is " + words(age) + " old: the scheduled refresh may have stopped.";
     place.prepend(banner);
   }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from ingest.charts import CHARTS
 from ingest.check import check
 from ingest.codes import CODES
 from ingest.schema import models_of
@@ -61,6 +62,25 @@ def codes_of(root: Path, title: str, example: str) -> set[str]:
         (root / name).write_text(text, encoding="latin-1" if title.endswith("saved as Latin-1") else "utf-8")
     problems = check(base(root, settings=SETTINGS, sources=SOURCES_YML)).problems
     return {problem.code for problem in problems}
+
+
+def test_every_chart_has_its_heading() -> None:
+    """The handbook has a heading for each kind of chart, with its title and its file's name."""
+    text = (HANDBOOK / "charts.md").read_text(encoding="utf-8")
+    parts = re.split(r"^## (.*)$", text, flags=re.MULTILINE)
+    told = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert list(told) == [f"{chart.title} {{ #chart-{kind} }}" for kind, chart in CHARTS.items()]
+    for chart, section in zip(CHARTS.values(), told.values(), strict=True):
+        subject = "series" if chart.about == "series" else "<id>"
+        assert f"`slug/{chart.stem.format(subject)}.svg`" in section
+
+
+def test_every_source_has_its_heading() -> None:
+    """The reference has a heading and the keys of each kind of source."""
+    text = (HANDBOOK / "reference.md").read_text(encoding="utf-8")
+    for kind in SOURCES:
+        assert re.search(rf"^### .* {{ #source-{kind} }}$", text, re.MULTILINE), kind
+        assert f'keys_table("{kind}")' in text
 
 
 def test_every_problem_has_its_heading() -> None:

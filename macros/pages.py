@@ -96,7 +96,7 @@ def story_page(site: Site, facts: Facts, narrative: str, page_url: str, here: st
         front=facts.story.front,
         narrative=Markup(told),  # noqa: S704  # cleaned above
         figures={
-            about: {drawn.place.name: figure(site, facts, drawn, drawn.chart.title, here) for drawn in group}
+            about: {drawn.place.name: figure(site, facts, drawn, "", here) for drawn in group}
             for about in ("series", "hypothesis", "fix")
             for group in [[drawn for drawn in rest if CHARTS[drawn.place.kind].about == about]]
         },
@@ -153,7 +153,7 @@ def figure(site: Site, facts: Facts, drawn: Drawn, caption: str, folder: str) ->
         site=site,
         facts=facts,
         drawn=drawn,
-        series=facts.series.get(drawn.place.name),
+        series=facts.series[drawn.place.name] if CHARTS[drawn.place.kind].about == "series" else None,
         svg=Markup(drawn.chart.svg),  # noqa: S704  # ours: ingest.charts escapes labels
         caption=caption,
         folder=folder,

@@ -126,6 +126,8 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
             files.append(page)
             for stem, drawn in self.site.charts[facts.slug].items():
                 files.append(File.generated(config, f"stories/{facts.slug}/{stem}.svg", content=drawn.chart.svg))
+                if drawn.place.kind != "series":  # whose steps and days follow
+                    files.append(File.generated(config, f"stories/{facts.slug}/{stem}.csv", content=drawn.chart.csv))
             for name, series in facts.series.items():
                 stem = f"stories/{facts.slug}/{name}"
                 files.append(File.generated(config, f"{stem}.csv", content=hours_csv(series)))

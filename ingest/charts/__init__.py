@@ -39,6 +39,10 @@ class Kind:
 
 CHARTS: dict[str, Kind] = {
     "series": Kind("series", "{}", "ingest.charts.series", "A series over time", always=True),
+    "heatmap": Kind("series", "{}.heatmap", "ingest.charts.heatmap", "How requests are spread over the buckets"),
+    "week": Kind("series", "{}.week", "ingest.charts.week", "The hours of the week"),
+    "share": Kind("hypothesis", "hypothesis-{}", "ingest.charts.share", "What a test looks at", always=True),
+    "distribution": Kind("fix", "fix-{}", "ingest.charts.distribution", "Before and after a fix", always=True),
 }
 
 

@@ -51,7 +51,9 @@ class TimeSeries:
     `points` has a timezone-aware index of the steps' starts and the columns `value` and
     optionally `low` and `high`, the bucket edges a quantile lies between; a row that is
     missing or NaN is a gap, an infinite `high` is an open end. `days` is like it, one row a
-    day. `goal` and all values are in `unit`; `title` should say what is measured.
+    day. `goal` and all values are in `unit`; `title` should say what is measured. The axis
+    reaches over `covers`, even where there is no data. A `description` of its own stands in
+    place of what the numbers alone would say.
     """
 
     id: str
@@ -66,6 +68,8 @@ class TimeSeries:
     goal: float | None = None
     goal_label: str = ""
     note: str = ""
+    covers: tuple[datetime, datetime] | None = None
+    description: str = ""
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ingest.charts.base import Mark, Span
+from ingest.charts.direct import Polyline
 from ingest.charts.lanes import Place, Wish, place
 from ingest.charts.plot import Plot, TimeAxis
 from ingest.charts.sheet import NARROW_SIZE, WIDTH, Sheet
@@ -95,13 +98,18 @@ def draw_spans(sheet: Sheet, events: Events, plot: Plot) -> None:
             sheet.text(found.x, events.spans_top + LANE * found.lane + 16, _text(span), anchor=found.anchor)
 
 
-def draw_marks(sheet: Sheet, events: Events, plot: Plot) -> None:
-    """A line for every mark, down from its label; what was shipped is drawn through, the rest dashed."""
+def draw_marks(sheet: Sheet, events: Events, plot: Plot, *, halo: bool = False) -> None:
+    """A line for every mark, down from its label; what was shipped is drawn through, the rest dashed.
+
+    With a `halo` it is seen on dark cells, too.
+    """
     for mark, found in events.marks:
         x = plot.time.at(mark.at)
         top = events.top + LANE * found.lane + 3 if found else plot.top
         # Without a word to it a whole line would be noise, unless it explains the data.
         bottom = plot.bottom if found or mark.kind == "shipped" else plot.top + _SHORT
+        if halo:
+            sheet.line([x, x], [plot.top, bottom], "paper", 5)
         if mark.kind == "shipped":
             sheet.line([x, x], [top, bottom], "deploy", 1.8, name="mark")
         else:
@@ -109,6 +117,12 @@ def draw_marks(sheet: Sheet, events: Events, plot: Plot) -> None:
         if found:
             role = "deploy" if mark.kind == "shipped" else "text"
             sheet.text(found.x, events.top + LANE * found.lane + 16, _text(mark), role, anchor=found.anchor)
+
+
+def mark_lines(events: Events, plot: Plot) -> list[Polyline]:
+    """Where marks run through the plot."""
+    edges = np.array([plot.top, plot.bottom])
+    return [(np.full(2, plot.time.at(mark.at)), edges) for mark, _ in events.marks]
 
 
 def _rank(mark: Mark) -> int:

@@ -15,10 +15,11 @@ _SWATCH = 24.0
 class Item:
     """An entry of the key: how its swatch looks, and the word beside it."""
 
-    shape: Literal["line", "area", "hatched", "mark"]
+    shape: Literal["line", "dashed", "outline", "dot", "area", "hatched", "mark"]
     role: str
     text: str
     width: float = 1.0
+    opacity: float = 0.2
 
 
 def draw_key(sheet: Sheet, items: Sequence[Item], top: float) -> float:
@@ -28,10 +29,17 @@ def draw_key(sheet: Sheet, items: Sequence[Item], top: float) -> float:
         y = top + ROW * row + 15
         if item.shape == "line":
             sheet.line([x, x + _SWATCH], [y, y], item.role, item.width)
+        elif item.shape == "dashed":
+            sheet.line([x, x + _SWATCH], [y, y], item.role, item.width, dashes=(5, 3))
         elif item.shape == "mark":
             sheet.line([x + _SWATCH / 2] * 2, [y - 5, y + 4], item.role, item.width)
+        elif item.shape == "outline":
+            corners = [x, x, x + _SWATCH, x + _SWATCH], [y + 7, y - 6, y - 6, y + 7]
+            sheet.line(*corners, item.role, item.width)
+        elif item.shape == "dot":
+            sheet.line([x + _SWATCH / 2] * 2, [y, y], item.role, item.width)
         elif item.shape == "area":
-            sheet.box(x, y - 7, x + _SWATCH, y + 7, item.role, opacity=0.2)
+            sheet.box(x, y - 7, x + _SWATCH, y + 7, item.role, opacity=item.opacity)
         else:
             sheet.box(x, y - 7, x + _SWATCH, y + 7, item.role, opacity=0.25)
             sheet.hatched(x, y - 7, x + _SWATCH, y + 7, item.role)

@@ -18,7 +18,7 @@ _LEFT = 76.0
 
 @dataclass(frozen=True)
 class TimeAxis:
-    """Moments, as seconds since 1970, on the sheet's x, from `left` to `RIGHT`."""
+    """Moments, as seconds since 1970 (or other numbers), on the sheet's x, from `left` to `RIGHT`."""
 
     start: float
     end: float
@@ -38,20 +38,21 @@ class TimeAxis:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot whose upper edge is at `top` of the sheet; values from `floor` to `ceiling` fit."""
+    """A plot `height` high whose upper edge is at `top` of the sheet; values from `floor` to `ceiling` fit."""
 
     time: TimeAxis
     top: float
     floor: float
     ceiling: float
+    height: float = HEIGHT
 
     @property
     def bottom(self) -> float:
-        return self.top + HEIGHT
+        return self.top + self.height
 
     def y(self, values: Numbers) -> Numbers:
         """Values on the sheet's y; what is above the ceiling, be it infinite, ends there."""
-        return self.bottom - (np.minimum(values, self.ceiling) - self.floor) / (self.ceiling - self.floor) * HEIGHT
+        return self.bottom - (np.minimum(values, self.ceiling) - self.floor) / (self.ceiling - self.floor) * self.height
 
 
 def left_margin(floor: float, ceiling: float, unit: str) -> float:

@@ -1,37 +1,50 @@
 """The chart of a story's series: its hours and days, with the story's events and windows."""
 
+from functools import partial
+
 import pandas as pd
 
-from ingest.charts.base import Chart, Mark, Span, TimeSeries
-from ingest.charts.timeseries import draw_placeholder, draw_time_series
+from ingest.charts.about import (
+    NothingToDrawError,
+    chart_id,
+    goal_of,
+    marks,
+    or_placeholder,
+    titled,
+    why_empty,
+    window_of,
+)
+from ingest.charts.base import Chart, Span, TimeSeries
+from ingest.charts.timeseries import draw_time_series
+from ingest.clock import floor
 from ingest.evidence import Facts, SeriesFacts
-from ingest.stats import day_starts
-from ingest.story import moment_of
 from ingest.units import format_quantity
-
-# What explains a line; reports and decisions stand in the timeline.
-_MARKED = frozenset({"shipped", "opened"})
 
 
 def draw(facts: Facts, name: str) -> Chart:
     """The time series called `name`, or a calm placeholder that says why there is none."""
     series = facts.series[name]
-    identity = f"pk-{facts.slug}-{series.name}"
-    title = f"{series.title}, {series.figure}"
+    title = titled(series.title, f", {series.figure}")
+    return or_placeholder(chart_id(facts, name), title, partial(_draw, facts, series, title))
+
+
+def _draw(facts: Facts, series: SeriesFacts, title: str) -> Chart:
     if series.hours.empty:
-        return draw_placeholder(identity, title, series.health.notes[0] if series.health.notes else "no data yet")
-    goal = facts.goal if facts.goal and facts.goal.series is series else None
+        raise NothingToDrawError(why_empty(series))
+    goal = goal_of(facts, series)
     return draw_time_series(
         TimeSeries(
-            id=identity,
+            id=chart_id(facts, series.name),
             title=title,
             unit=series.unit,
             points=_drawn(series.hours),
             step=series.step,
             zone=facts.zone,
             days=_drawn(series.days) if series.series.kind != "total" else None,
-            marks=tuple(Mark(e.at, e.label, e.kind) for e in facts.events if e.kind in _MARKED),
+            marks=marks(facts),
             spans=_test_windows(facts, series),
+            # To this day, so that data which ended long ago cannot pass for today's.
+            covers=(series.hours.index[0].to_pydatetime(), floor(facts.now, series.step)),
             goal=goal.below if goal else None,
             goal_label=f"goal {format_quantity(goal.below, series.unit)}" if goal else "",
         )
@@ -43,13 +56,11 @@ def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _test_windows(facts: Facts, series: SeriesFacts) -> tuple[Span, ...]:
-    """The windows of the hypotheses that are tested on this series; their last day belongs to them."""
-    found = []
-    for hypothesis in facts.story.front.hypotheses:
-        test = hypothesis.test
-        if test and series.name in (test.share, test.of, test.contrast, test.against, test.change):
-            start, last = moment_of(test.from_, facts.zone), moment_of(test.to, facts.zone)
-            # A day of 25 hours ends where the next one begins.
-            end = day_starts(pd.DatetimeIndex([pd.Timestamp(last) + pd.Timedelta(hours=36)]), facts.zone)[0]
-            found.append(Span(start, end.to_pydatetime(), f"test of {hypothesis.id}", "test"))
-    return tuple(found)
+    """The windows of the hypotheses that are tested on this series."""
+    return tuple(
+        span
+        for hypothesis in facts.story.front.hypotheses
+        if (test := hypothesis.test)
+        and series.name in (test.share, test.of, test.contrast, test.against, test.change)
+        and (span := window_of(hypothesis, facts.zone))
+    )

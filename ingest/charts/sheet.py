@@ -4,7 +4,7 @@ There are no axes of matplotlib: charts are few shapes and few words, and placin
 ourselves costs a tenth of the time, needs no layout engine and measures no font.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patches import PathPatch, Polygon, Rectangle
+from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
 from numpy.typing import NDArray
@@ -20,12 +21,14 @@ from numpy.typing import NDArray
 from ingest.charts.svg import colour, fixed_style, plain, to_svg
 
 Numbers = NDArray[np.float64]
+Box = tuple[float, float, float, float]
 
 WIDTH = 720.0
 SIZE = 14.0
 """The font size of every text."""
 NARROW_SIZE = 22.0
 """What the style sheet makes of it on a narrow screen; room is kept for that."""
+_BOX_CODES = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
 _ANCHORS = {"start": "left", "middle": "center", "end": "right"}
 
 
@@ -65,6 +68,12 @@ class Sheet:
         """A filled rectangle."""
         style: dict[str, Any] = {"facecolor": colour(role), "linewidth": 0, "alpha": opacity}
         self._shapes.append((partial(Rectangle, (left, top), right - left, bottom - top, **style), name))
+
+    def boxes(self, boxes: Sequence[Box], role: str, *, name: str = "") -> None:
+        """Filled rectangles (left, top, right, bottom) of one colour, as one shape: a grid has hundreds."""
+        corners = [((x, y), (u, y), (u, v), (x, v), (x, y)) for x, y, u, v in boxes]
+        path = Path(np.array(corners).reshape(-1, 2), _BOX_CODES * len(boxes))
+        self._shapes.append((partial(PathPatch, path, facecolor=colour(role), linewidth=0), name))
 
     def hatched(self, left: float, top: float, right: float, bottom: float, role: str, *, name: str = "") -> None:
         """A rectangle of thin slanted lines."""

@@ -39,6 +39,14 @@ PALETTE: dict[str, tuple[str, str]] = {
     "window-test": ("#b0478a", "--pk-chart-window-test"),
     "excluded": ("#707a88", "--pk-chart-excluded"),
     "gap": ("#a3adba", "--pk-chart-gap"),
+    "paper": ("#ffffff", "--pk-chart-paper"),
+    "heat-1": ("#dce9f8", "--pk-chart-heat-1"),
+    "heat-2": ("#b3d1f0", "--pk-chart-heat-2"),
+    "heat-3": ("#82b2e2", "--pk-chart-heat-3"),
+    "heat-4": ("#5290cc", "--pk-chart-heat-4"),
+    "heat-5": ("#336dac", "--pk-chart-heat-5"),
+    "heat-6": ("#224c82", "--pk-chart-heat-6"),
+    "heat-7": ("#152d54", "--pk-chart-heat-7"),
 }
 
 # All of matplotlib's own settings, so that no matplotlibrc on some machine changes a byte.

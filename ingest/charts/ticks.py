@@ -67,16 +67,19 @@ def _time_text(at: datetime, before: datetime | None, unit: float, every: int) -
     return f"{MONTHS[at.month - 1]}{year}" if unit == _MONTH else f"{day_text(at)}{year}"
 
 
-def day_text(at: datetime) -> str:
+def day_text(at: date) -> str:
     """`3 Sep`, in the time zone of `at` and in English whatever the machine's language."""
     return f"{at.day} {MONTHS[at.month - 1]}"
 
 
-def value_ticks(floor: float, ceiling: float, unit: str) -> list[tuple[float, str]]:
-    """Round values in [floor, ceiling], each with its label, all in one unit: 0, `0.5 s`, `1 s`."""
+def value_ticks(floor: float, ceiling: float, unit: str, most: int = MOST_VALUES) -> list[tuple[float, str]]:
+    """Round values in [floor, ceiling], each with its label, all in one unit: 0, `0.5 s`, `1 s`.
+
+    They divide it into at most `most` whole steps. ValueError for an axis without length.
+    """
     largest = max(abs(floor), abs(ceiling))
     size = _shown_size(largest, unit)
-    step = _round_up((ceiling - floor) / size / MOST_VALUES) * size
+    step = _round_up((ceiling - floor) / size / most) * size
     values = [number * step for number in range(math.ceil(floor / step), math.floor(ceiling / step) + 1)]
     # A long unit stands in the title, not at every tick.
     shown = unit if is_short(unit) else ""

@@ -28,9 +28,13 @@ def step_text(step: timedelta) -> str:
 
 
 def describe(chart: TimeSeries, there: pd.DataFrame) -> str:
-    """The period, typical and highest values, gaps, goal, windows and marks; `there` are the rows with a value."""
-    sentences = [_period(chart, there), _level(chart, there), _gaps(chart, there), _goal(chart, there), *_events(chart)]
-    return " ".join(sentence for sentence in sentences if sentence)
+    """The period, typical and highest values, gaps, goal, windows and marks; `there` are the rows with a value.
+
+    A chart's own description stands in place of all but windows and marks.
+    """
+    told = [_period(chart, there), _level(chart, there), _gaps(chart, there), _goal(chart, there)]
+    sentences = [chart.description] if chart.description else told
+    return " ".join(sentence for sentence in [*sentences, *_events(chart)] if sentence)
 
 
 def _period(chart: TimeSeries, there: pd.DataFrame) -> str:

@@ -56,7 +56,8 @@ def goal_facts(goal: Goal, series: SeriesFacts, shipped: datetime | None, zone: 
     `shipped` is when the last fix went live: what was before it says nothing of today.
     """
     try:
-        below = goal.below.to(series.unit)
+        # Converting leaves crumbs: 0.7 s would be 699.9999999999999 ms.
+        below = float(f"{goal.below.to(series.unit):.12g}")
     except ValueError:
         return None
     if series.hours.empty:

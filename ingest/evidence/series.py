@@ -227,6 +227,5 @@ def share_of_hours_over(facts: SeriesFacts, goal: float, since: datetime) -> Sha
     if facts.series.kind != "histogram":
         share = float((hours["value"] > goal).mean())
         return Share(share, share)
-    slack = abs(goal) * 1e-9  # 700 ms in seconds are not quite 0.7
-    surely, possibly = (hours["low"] >= goal - slack).mean(), (hours["high"] > goal + slack).mean()
+    surely, possibly = (hours["low"] >= goal).mean(), (hours["high"] > goal).mean()
     return Share(float(surely), float(possibly))

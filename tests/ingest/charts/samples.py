@@ -1,9 +1,11 @@
 """Small series to draw, and ways to look at what was drawn."""
 
 import math
+import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -11,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from ingest.charts.base import Mark, Span, TimeSeries
+from ingest.charts.base import Chart, Mark, Span, TimeSeries
 
 ZONE = ZoneInfo("Europe/Berlin")
 HOUR = timedelta(hours=1)
@@ -78,6 +80,21 @@ def texts(svg: str) -> list[str]:
 def of_class(svg: str, name: str) -> list[Element]:
     """The shapes that were drawn under a name."""
     return [element for element in parsed(svg).iter() if element.get("class") == f"pk-chart-{name}"]
+
+
+def numbers(path: str) -> list[float]:
+    """The numbers of a path."""
+    return [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", path)]
+
+
+def assert_golden(name: str, chart: Chart) -> None:
+    """The chart looks as it did; PERFKB_REGENERATE=1 accepts a change."""
+    # One shape a line makes a change readable.
+    drawn = chart.svg.replace("><", ">\n<") + "\n"
+    golden = Path(__file__).parent / f"golden/{name}.svg"
+    if os.environ.get("PERFKB_REGENERATE") == "1":
+        golden.write_text(drawn, "utf-8")
+    assert drawn == golden.read_text("utf-8")
 
 
 def _day(number: int) -> datetime:

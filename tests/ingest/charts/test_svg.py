@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib
@@ -127,6 +128,15 @@ def test_contrast(scheme: str) -> None:
     assert [role for role in SEEN if contrast(colours[role], PAPER[scheme]) < 3] == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_steps_of_heat(scheme: str) -> None:
+    """Each step of heat is further from the page's lightness than the one before, by as much as an eye can tell."""
+    colours = declared(scheme)
+    away = [contrast(colours[f"heat-{step}"], PAPER[scheme]) for step in range(1, 8)]
+    assert away[0] > 1.15
+    assert all(further / nearer > 1.2 for nearer, further in pairwise(away))
+
+
 def test_fallback_colours() -> None:
     """Without a style sheet a chart looks as on a light page."""
     assert {role: drawn for role, (drawn, _) in PALETTE.items()} == declared("light")
@@ -134,8 +144,8 @@ def test_fallback_colours() -> None:
 
 def declared(scheme: str) -> dict[str, str]:
     light, dark = STYLESHEET.read_text("utf-8").split('[data-md-color-scheme="slate"]')
-    found = re.findall(r"--pk-chart-([a-z-]+): (#[0-9a-f]{6});", light if scheme == "light" else dark)
-    return dict(found)
+    colour = r"--pk-chart-([a-z0-9-]+): (?:var\([a-z-]+, )?(#[0-9a-f]{6})\)?;"
+    return dict(re.findall(colour, light if scheme == "light" else dark))
 
 
 def contrast(one: str, other: str) -> float:

@@ -2,7 +2,6 @@ import csv
 import io
 import math
 import os
-import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -14,11 +13,23 @@ import pandas as pd
 import pytest
 
 from ingest.charts.base import Mark, Span, csv_text
+from ingest.charts.frame import draw_placeholder
 from ingest.charts.shape import limits, points_of, thin
-from ingest.charts.timeseries import draw_placeholder, draw_time_series
-from tests.ingest.charts.samples import HOSTILE, START, ZONE, full, hours, of_class, parsed, series, texts, wave
-
-GOLDEN = Path(__file__).parent / "golden"
+from ingest.charts.timeseries import draw_time_series
+from tests.ingest.charts.samples import (
+    HOSTILE,
+    START,
+    ZONE,
+    assert_golden,
+    full,
+    hours,
+    numbers,
+    of_class,
+    parsed,
+    series,
+    texts,
+    wave,
+)
 
 
 @pytest.mark.parametrize("name", ["full", "placeholder"])
@@ -27,12 +38,7 @@ def test_golden(name: str) -> None:
     chart = (
         draw_time_series(full()) if name == "full" else draw_placeholder("slow-list-requests", "Requests", "no data")
     )
-    # One shape a line makes a change readable.
-    drawn = chart.svg.replace("><", ">\n<") + "\n"
-    golden = GOLDEN / f"{name}.svg"
-    if os.environ.get("PERFKB_REGENERATE") == "1":
-        golden.write_text(drawn, "utf-8")
-    assert drawn == golden.read_text("utf-8")
+    assert_golden(name, chart)
 
 
 def test_same_bytes_again() -> None:
@@ -289,7 +295,3 @@ def test_labels_of_the_axis_are_apart() -> None:
         places = [float(text.get("x", "")) for text in root.iter("text") if text.get("text-anchor") == "middle"]
         assert len(places) >= 2
         assert all(right - left > 60 for left, right in pairwise(places))
-
-
-def numbers(path: str) -> list[float]:
-    return [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", path)]

@@ -1,6 +1,7 @@
 """How values read on a page: figures with their units, shares, ages, stages, links."""
 
 import math
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from ingest.evidence import GoalFacts, Recent, SeriesFacts
 from ingest.fields import is_unprintable
 from ingest.stats import Range, Share
 from ingest.story import Hypothesis, Measured, Test, day_of
-from ingest.units import format_duration, format_percent, format_quantity
+from ingest.units import Effort, format_duration, format_percent, format_quantity
 
 HEALTH_WORDS = {
     "corrupt": "Unreadable",
@@ -114,7 +115,8 @@ def answer(value: str | Measured | None) -> Markup:
         return Markup('<span class="pk-unknown">unknown, ask</span>')
     if isinstance(value, str):
         return link(value) if value.startswith(("https://", "http://")) else escape(value)
-    told = escape(f"{value.value} {value.unit}" if value.unit else value.value)
+    figure = f"{int(value.value):,}" if re.fullmatch(r"\d{4,15}", value.value) else value.value
+    told = escape(f"{figure} {value.unit}" if value.unit else figure)
     if value.as_of:
         told += Markup(" <small>as of {}</small>").format(day(value.as_of))
     if value.source:
@@ -183,6 +185,18 @@ def form_address(form: str) -> str:
     return form.replace("{title}", "").replace("{url}", "")
 
 
+def effort(value: Effort) -> str:
+    """A length of working time in words: `1 to 5 days`."""
+    parts = [re.fullmatch(r"\s*([\d.]+)\s*([hdw])\s*", part) for part in value.text.split("-")]
+    if not all(parts):
+        return value.text
+    numbers, units = [part[1] for part in parts if part], [part[2] for part in parts if part]
+    unit = {"h": "hour", "d": "day", "w": "week"}[units[-1]] + ("" if numbers[-1] == "1" else "s")
+    if len(set(units)) == 1:
+        return f"{' to '.join(numbers)} {unit}"
+    return f"{numbers[0]} {units[0]} to {numbers[-1]} {unit}"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 customer`, `12 customers`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
@@ -202,7 +216,7 @@ def duration(value: timedelta) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     make.__name__: make
     for make in (
-        form_address, goal_days, link_name, looked_before, recent_days,
+        effort, form_address, goal_days, link_name, looked_before, recent_days,
         age, answer, day, duration, health, link, moment, percent, plural, quantile_range, quantity, recent, share,
         stage, test_in_words, verdict, when,
     )

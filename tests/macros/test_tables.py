@@ -102,7 +102,7 @@ def test_a_disproved_belief_is_found(site: Site) -> None:
 def test_priorities_know_effort_and_unknowns(site: Site) -> None:
     """What a fix would take comes from the last timebox; what is not known is called unknown, never zero."""
     html = str(MACROS["priorities_table"](site, ""))
-    assert "2d-4d" in html
+    assert "2 to 4 days" in html
     assert "unknown, run a timebox" in html
     assert "Checkout spins" not in html, "a story whose fix has shipped is not to be chosen again"
 

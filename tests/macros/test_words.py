@@ -6,7 +6,8 @@ import pytest
 
 from ingest.stats import Range, Share
 from ingest.story import Measured
-from macros.words import age, answer, link, plural, quantile_range, quantity, share
+from ingest.units import parse_effort
+from macros.words import age, answer, effort, link, plural, quantile_range, quantity, share
 
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 
@@ -63,6 +64,15 @@ def test_a_link_is_escaped() -> None:
         '<a href="https://x.example/&#34;&gt;&lt;script&gt;" rel="noopener noreferrer">'
         "https://x.example/&#34;&gt;&lt;script&gt;</a>"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("4d", "4 days"), ("1d", "1 day"), ("2d-5d", "2 to 5 days"), ("3h-2d", "3 h to 2 days"), ("1h30m", "1h30m")],
+)
+def test_efforts_read_as_words(text: str, expected: str) -> None:
+    """What a fix would take is said in words, where it is simple enough."""
+    assert effort(parse_effort(text)) == expected
 
 
 def test_counting() -> None:

@@ -172,8 +172,11 @@ def new(context: click.Context, /, title: str, **details: Any) -> None:
     from ingest.scaffold import similar_stories, write_story
 
     base = base_of(context)
-    for story, words in similar_stories(base.stories, f"{title} {details['said'] or ''}"):
+    similar = similar_stories(base.stories, f"{title} {details['said'] or ''}")
+    for story, words in similar:
         click.echo(f"similar: stories/{story.slug}.md  {story.front.title}  (both say {', '.join(words)})")
+    if similar:
+        click.echo("if it is one of these, add a report there instead, and remove the new file")
     path = write_story(base, title, **details)
     click.echo(f"wrote {path.relative_to(base.root)}")
     click.echo("next: name its area and ask who, what, when and where; then run a timebox")

@@ -254,7 +254,7 @@ class _Run:
 
     def _store(self, wish: Wish, window: Window, answer: Fetched) -> Outcome:
         if window.steps and answer.rows.empty and not wish.series.allow_empty:
-            raise FetchError("the source answered without any rows", fault="answer")
+            raise FetchError("the answer has no rows; are the name and the labels right?", fault="answer")
         stored = self.stored(wish)
         made = stored if stored and not window.steps else self._made(wish, stored, window, answer)
         with _writing(self.base):

@@ -27,6 +27,8 @@ _MEANT = {
     "int_parsing": ("is not a whole number", "write digits only"),
     "int_from_float": ("is not a whole number", "write digits only"),
     "float_parsing": ("is not a number", "write it in digits, such as 0.95"),
+    "less_than": ("is not a quantile", "write a share between 0 and 1, such as 0.95"),
+    "greater_than": ("is not a quantile", "write a share between 0 and 1, such as 0.95"),
     "list_type": ("must be a list", "write [one, two], or one a line with a hyphen"),
     "dict_type": ("must be a mapping", "write `key: value` lines below it"),
     "model_type": ("must be a mapping", "write `key: value` lines below it"),

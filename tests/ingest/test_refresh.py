@@ -495,7 +495,7 @@ def test_an_empty_answer(base: Base, fake: Fake) -> None:
     fake.answers["q"] = nothing
     result = base.refresh(now=NOW + HOUR)
     assert only(result).state == "kept"
-    assert only(result).reason == "the source answered without any rows"
+    assert only(result).reason == "the answer has no rows; are the name and the labels right?"
     assert base.files("slow") == before
 
 

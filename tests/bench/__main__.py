@@ -205,7 +205,7 @@ class DistantSource(DemoSource):
 
 def fetching(folder: Path) -> Iterator[Figure]:
     base = base_of(folder, MANY // 2, MANY // 2, "7d")
-    for source, where, limit in ((DemoSource, "demo", 1.3), (DistantSource, f"demo {WAITING * 1000:g} ms away", 0.5)):
+    for source, where, limit in ((DemoSource, "demo", 1.5), (DistantSource, f"demo {WAITING * 1000:g} ms away", 0.5)):
         SOURCES["demo"] = source
         seconds = {parallel: timed(partial(afresh, base, parallel), time.perf_counter) for parallel in (8, 1)}
         for parallel, took in seconds.items():

@@ -18,13 +18,13 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 ADVANCING = STAGES[: STAGES.index("parked")]
 
 MEANING: dict[Stage, str] = {
-    "reported": "Raw data became a story",
-    "investigating": "A timebox runs",
-    "testing": "Seen once; a belief is written and being instrumented",
+    "reported": "Somebody noticed it, and it became a story",
+    "investigating": "It is being looked at in timeboxes",
+    "testing": "Seen once; a belief is written down, and its test waits for data",
     "confirmed": "The component is isolated, its share known in aggregate",
     "fixing": "Chosen and in work",
     "shipped": "Live; the time after it fills with data",
-    "measured": "The impact is known",
+    "measured": "The time after the fix is complete; before and after can be compared",
     "parked": "Stopped on purpose",
 }
 

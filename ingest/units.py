@@ -144,11 +144,11 @@ def shown_unit(value: float, unit: str) -> str:
 
 
 def format_percent(share: float, *, signed: bool = False) -> str:
-    """0.1834 as `18.3 %`, and -0.6 as `-60 %`; `signed` writes the plus as well."""
+    """0.1834 as `18.3 %`, and -0.6 as `−60 %`; `signed` writes the plus as well."""
     if not math.isfinite(share * 100):
         return _digits(share * 100)
-    sign = "+" if signed and share > 0 else ""
-    return f"{sign}{_digits(share * 100)} %"
+    sign = "+" if signed and share > 0 else "−" if share < 0 else ""
+    return f"{sign}{_digits(abs(share) * 100)} %"
 
 
 def format_duration(span: timedelta) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 from markupsafe import Markup
 
 from ingest.charts import CHARTS
-from ingest.codes import UNREADABLE
+from ingest.codes import CODES, UNREADABLE
 from ingest.evidence import Facts
 from macros.html import clean_narrative, render
 from macros.site import Drawn, Site
@@ -105,6 +105,7 @@ def story_page(site: Site, facts: Facts, narrative: str, page_url: str, here: st
         customer_questions={name: CUSTOMER_QUESTIONS[name] for name in site.customer_fields},
         here=here,
         unreadable=unreadable(facts),
+        codes=CODES,
     )
     return StoryPage(html, sections)
 
@@ -117,7 +118,7 @@ def unreadable(facts: Facts) -> bool:
 def _sections(facts: Facts, more_charts: bool) -> list[Section]:
     front = facts.story.front
     wanted = [
-        ("pk-questions", "What we know, and do not know", not unreadable(facts)),
+        ("pk-questions", "What we know, and do not know", not unreadable(facts) and not facts.repeats),
         ("pk-hypotheses", "Hypotheses", bool(front.hypotheses)),
         ("pk-fixes", "Fixes", bool(front.fixes)),
         ("pk-timeboxes", "Timeboxes", bool(front.timeboxes)),

@@ -55,8 +55,10 @@ def stories_table(site: Site, root: str, area: str = "", stage: str = "") -> Mar
     _known("area", area, site.settings.areas)
     _known("stage", stage, STAGES)
     shown = [facts for facts in _shown(site, area) if stage in ("", facts.story.front.status)]
-    groups = [(name, list(members)) for name, members in groupby(shown, key=lambda facts: facts.story.front.status)]
-    return render("stories.html", site=site, root=root, groups=groups, meaning=MEANING)
+    own = [facts for facts in shown if not facts.repeats]
+    groups = [(name, list(members)) for name, members in groupby(own, key=lambda facts: facts.story.front.status)]
+    twice = [facts for facts in shown if facts.repeats]
+    return render("stories.html", site=site, root=root, groups=groups, meaning=MEANING, twice=twice)
 
 
 def home_summary(site: Site, root: str, most: int = 6) -> Markup:

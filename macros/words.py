@@ -91,13 +91,14 @@ def test_in_words(test: Test, series: dict[str, SeriesFacts]) -> str:
     threshold = format_percent(test.at_least)
     figure = f"p{test.quantile * 100:g}" if test.quantile else "mean"
     if test.kind == "share":
-        return f"{title(test.share)} is at least {threshold} of {title(test.of)}, {window}."
+        return f"{title(test.share)} takes at least {threshold} of {title(test.of)}, {window}."
     if test.kind == "contrast":
         above = f"at least {threshold} above that of {title(test.against)}"
         return f"the {figure} of {title(test.contrast)} is {above}, {window}."
-    change = f"{format_percent(abs(test.at_least))} {'lower' if test.at_least < 0 else 'higher'} or more"
+    direction = "falls" if test.at_least < 0 else "rises"
     begins = f" from {test.at:%-d %b %Y} on" if test.at else ""
-    return f"the {figure} of {title(test.change)} is {change}{begins}, compared {window}."
+    change = f"{direction} by at least {format_percent(abs(test.at_least))}"
+    return f"the {figure} of {title(test.change)} {change}{begins}; compared is the time {window}."
 
 
 def age(until: datetime, now: datetime, *, fixed: bool) -> Markup:
@@ -197,6 +198,19 @@ def effort(value: Effort) -> str:
     return f"{numbers[0]} {units[0]} to {numbers[-1]} {unit}"
 
 
+def how_slow(facts: SeriesFacts) -> Markup:
+    """The last week's figure for a list: what it is and its value, and below it how well it is known."""
+    found = facts.recent
+    if found is None or math.isnan(found.figure.value):
+        return Markup('<span class="pk-unknown">no data yet</span>')
+    low, value, high = found.figure.low, found.figure.value, found.figure.high
+    label = f"{facts.figure} " if facts.series.kind == "histogram" else ""
+    if low == high:
+        return Markup("{}{}").format(label, quantity(value, facts.unit))
+    ends = (format_quantity(each, facts.unit, like=value) for each in (low, high))
+    return Markup("{}{}<br><small>{} to {}</small>").format(label, quantity(value, facts.unit), *ends)
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 customer`, `12 customers`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
@@ -205,7 +219,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 def percent(value: float, *, signed: bool = False) -> str:
     """A share of one as a percentage, to two digits: a page need not pretend to more."""
     digits = 1 - math.floor(math.log10(abs(value))) if value else 0
-    return format_percent(round(value, digits), signed=signed).replace("-", "−")
+    return format_percent(round(value, digits), signed=signed)
 
 
 def duration(value: timedelta) -> str:
@@ -216,7 +230,7 @@ def duration(value: timedelta) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     make.__name__: make
     for make in (
-        effort, form_address, goal_days, link_name, looked_before, recent_days,
+        effort, form_address, how_slow, goal_days, link_name, looked_before, recent_days,
         age, answer, day, duration, health, link, moment, percent, plural, quantile_range, quantity, recent, share,
         stage, test_in_words, verdict, when,
     )

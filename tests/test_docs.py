@@ -71,8 +71,8 @@ def test_every_chart_has_its_heading() -> None:
     told = dict(zip(parts[1::2], parts[2::2], strict=True))
     assert list(told) == [f"{chart.title} {{ #chart-{kind} }}" for kind, chart in CHARTS.items()]
     for chart, section in zip(CHARTS.values(), told.values(), strict=True):
-        subject = "series" if chart.about == "series" else "<id>"
-        assert f"`slug/{chart.stem.format(subject)}.svg`" in section
+        subject = "<series>" if chart.about == "series" else "<id>"
+        assert f"`<slug>/{chart.stem.format(subject)}.svg`" in section
 
 
 def test_every_source_has_its_heading() -> None:

@@ -8,7 +8,7 @@ from textwrap import wrap
 from ingest.charts.about import NothingToDrawError, chart_id, goal_of, or_placeholder, sentences, titled
 from ingest.charts.base import Chart
 from ingest.charts.dots import DOT, dots_csv, draw_dots
-from ingest.charts.frame import TITLE_ROW, draw_title
+from ingest.charts.frame import NOTE_LENGTH, TITLE_ROW, draw_title
 from ingest.charts.key import ROW, Item, draw_key
 from ingest.charts.sheet import Sheet
 from ingest.charts.sides import ROLES, Side, remarks, series_of, sides_of
@@ -21,7 +21,6 @@ from ingest.stats import Range
 from ingest.story import Fix, day_of
 from ingest.units import format_quantity
 
-_LINE = 58
 _OPEN = "This is what was observed; whether it is more than ordinary wandering is a question for the impact estimate."
 
 
@@ -77,7 +76,7 @@ def _key(sides: Sequence[Side], series: SeriesFacts) -> list[Item]:
 
 def _draw_notes(sheet: Sheet, notes: Sequence[str], top: float) -> float:
     for note in notes:
-        for line in wrap(note, _LINE):
+        for line in wrap(note, NOTE_LENGTH):
             sheet.text(0, top + 18, line, "muted")
             top += ROW
     return top

@@ -13,6 +13,8 @@ from ingest.charts.sheet import Sheet
 from ingest.charts.svg import plain
 from ingest.charts.ticks import is_short
 
+NOTE_LENGTH = 58
+"""How many letters of a note stand on one line of a narrow screen."""
 TITLE_ROW = 30.0
 TITLE_LENGTH = 56
 TIMES_ROW = 36.0

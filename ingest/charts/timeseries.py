@@ -1,6 +1,7 @@
 """A series over time: its line, days, bucket edges, gaps, goal, windows and what happened."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from ingest.charts.base import Chart, TimeSeries, csv_text
 from ingest.charts.direct import Label, Polyline, along, first_free
 from ingest.charts.events import Events, arrange, draw_marks, draw_spans, mark_lines
-from ingest.charts.frame import TIMES_ROW, TITLE_ROW, draw_gap, draw_placeholder, draw_title, unnamed
+from ingest.charts.frame import NOTE_LENGTH, TIMES_ROW, TITLE_ROW, draw_gap, draw_placeholder, draw_title, unnamed
 from ingest.charts.key import ROW, Item, draw_key
 from ingest.charts.plot import RIGHT, Plot, TimeAxis, draw_grid, draw_times, left_margin
 from ingest.charts.shape import broken, corners, limits, points_of, present, spaces, steps_of, thin
@@ -76,8 +77,8 @@ def _draw(
     _draw_peak(sheet, chart, plot, there, events)
     draw_title(sheet, chart.title, chart.unit)
     bottom = draw_key(sheet, [*lines, *band, *goal, *gaps, *unnamed(events)], plot.bottom + TIMES_ROW)
-    if chart.note:
-        sheet.text(0, bottom + 18, chart.note, "muted")
+    for line in wrap(chart.note, NOTE_LENGTH):
+        sheet.text(0, bottom + 18, line, "muted")
         bottom += ROW
     return sheet.svg(bottom, f"{chart.id}-", chart.title, description)
 

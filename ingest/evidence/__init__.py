@@ -79,6 +79,13 @@ class Facts:
         return self.story.front.same_as is not None
 
     @property
+    def answers(self) -> int:
+        """How many of the questions about the problem and its customers have an answer."""
+        front = self.story.front
+        own = (front.who, front.what, front.when, front.where, front.why)
+        return sum(each is not None for each in own) + len(front.customer.model_dump(exclude_none=True))
+
+    @property
     def headline(self) -> SeriesFacts | None:
         """The series that says how slow it is: the goal's, else the first; None without any."""
         goal = self.story.front.slo

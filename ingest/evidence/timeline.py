@@ -41,8 +41,8 @@ def _events(front: FrontMatter) -> Iterator[tuple[date | datetime, str, str, str
         if isinstance(report, Said):
             yield report.date, "reported", "reported", f"Reported: “{report.said}”", "reports", report.link or ""
     for index, box in enumerate(front.timeboxes, 1):
-        spent = f", {format_duration(box.spent)} spent" if box.spent else ""
-        yield box.date, "timebox", "timebox", f"Timebox: {box.question}{spent}", f"timebox-{index}", ""
+        spent = f" ({format_duration(box.spent)})" if box.spent else ""
+        yield box.date, "timebox", "timebox", f"Timebox: “{box.question}”{spent}", f"timebox-{index}", ""
     for hypothesis in front.hypotheses:
         yield from _of_hypothesis(hypothesis)
     if front.chosen:
@@ -63,6 +63,6 @@ def _of_hypothesis(hypothesis: Hypothesis) -> Iterator[tuple[date | datetime, st
 
 def _of_fix(fix: Fix) -> Iterator[tuple[date | datetime, str, str, str, str, str]]:
     if fix.shipped:
-        hoped = f", expected to change it by {format_percent(fix.expected, signed=True)}" if fix.expected else ""
+        hoped = f" (expected: {format_percent(fix.expected, signed=True)})" if fix.expected else ""
         text = f"Fix shipped: {fix.id}{hoped}"
         yield fix.shipped, "shipped", f"shipped {fix.id}", text, f"fix-{fix.id}", fix.change or ""

@@ -122,7 +122,7 @@ def test_shown_percentages() -> None:
     """A share is shown as a percentage, with its plus where that is asked for."""
     assert [format_percent(0.1834), format_percent(-0.6), format_percent(0.5, signed=True)] == [
         "18.3 %",
-        "-60 %",
+        "−60 %",
         "+50 %",
     ]
     assert [format_percent(math.nan), format_percent(1e308)] == ["not a number", "∞"]

@@ -208,7 +208,7 @@ def test_change() -> None:
     assert {"the change", "test of h1"} <= set(texts(chart.svg))
     assert "observed in the test window: 950 ms before, 475 ms after" in texts(chart.svg)
     assert "at least" not in " ".join(texts(chart.svg))
-    assert "The test asks for a change of -15 % or more" in chart.description
+    assert "The test asks for a change of −15 % or more" in chart.description
 
 
 def test_change_of_an_amount() -> None:

@@ -59,14 +59,14 @@ def test_everything_in_order() -> None:
     ("day", "text", "anchor", "link"),
     [
         ("2026-09-03", "Reported: “page spins”", "reports", "https://helpdesk.example/1"),
-        ("2026-09-02", "Timebox: Which query?, 1 h 30 min spent", "timebox-1", ""),
-        ("2026-09-04", "Timebox: How many lists?", "timebox-2", ""),
+        ("2026-09-02", "Timebox: “Which query?” (1 h 30 min)", "timebox-1", ""),
+        ("2026-09-04", "Timebox: “How many lists?”", "timebox-2", ""),
         ("2026-09-05", "Hypothesis written: One query per list", "hypothesis-h1", ""),
         ("2026-09-10", "Hypothesis disproved: A slow disk", "hypothesis-h2", ""),
         ("2026-09-12", "Chosen: It blocks our largest accounts", "", ""),
         (
             "2026-09-20",
-            "Fix shipped: batch, expected to change it by -60 %",
+            "Fix shipped: batch (expected: −60 %)",
             "fix-batch",
             "https://code.example/881",
         ),

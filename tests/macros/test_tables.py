@@ -3,12 +3,19 @@
 from datetime import timedelta
 from pathlib import Path
 
+import click
 import pytest
+from markupsafe import Markup
+from pydantic import BaseModel
 
 from ingest.errors import UserError
+from ingest.settings import Settings, SourceBasics
+from ingest.story import FrontMatter
+from macros.reference import keys_of
 from macros.scaffold import make_knowledge_base
 from macros.site import Site, load_site
 from macros.tables import MACROS
+from perfkb import perfkb as perfkb_group
 from tests.commands import perfkb, succeed
 
 REPORTED = (
@@ -128,3 +135,23 @@ def test_age_and_absence_are_told(root: Path, site: Site) -> None:
         story.unlink()
     assert "old" in done.stdout
     assert "Nothing has been fetched yet" in done.stdout
+
+
+def test_every_command_and_option_is_in_the_reference(site: Site) -> None:
+    """The handbook's reference has a heading for each command, and names each of its options."""
+    html = str(MACROS["commands_table"](site, ""))
+    for name, command in perfkb_group.commands.items():
+        section = html.partition(f'<h3 id="command-{name}">')[2].partition("</section>")[0]
+        assert section, name
+        for option in (each for each in command.params if isinstance(each, click.Option)):
+            assert option.opts[-1] in section, (name, option.opts)
+
+
+@pytest.mark.parametrize(
+    ("file", "model"), [("story", FrontMatter), ("knowledge-base", Settings), ("sources", SourceBasics)]
+)
+def test_every_key_is_in_the_reference(site: Site, file: str, model: type[BaseModel]) -> None:
+    """The handbook's reference names each key by its path, nested ones included."""
+    html = str(MACROS["keys_table"](site, "", file))
+    for key in keys_of(model):
+        assert f"<code>{Markup.escape(key.path)}</code>" in html

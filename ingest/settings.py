@@ -143,7 +143,7 @@ class SourceConfig:
 
 def unknown_source(name: str) -> SourceConfig:
     """What stands in for a source that sources.yml does not have; it has no kind and answers nothing."""
-    return SourceConfig(name, SourceBasics(kind=""), Marked(SOURCES_FILE))
+    return SourceConfig(name, SourceBasics(kind="unknown"), Marked(SOURCES_FILE))
 
 
 @dataclass(frozen=True)

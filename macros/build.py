@@ -33,6 +33,7 @@ def build_site(root: Path, site_dir: Path | None, *, strict: bool, say: Callable
         try:
             config = load_config(config_file=str(mkdocs_yml(root)), strict=strict)
             target = (site_dir or Path(config.site_dir)).resolve()
+            _refuse_to_replace(target, root.resolve())
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".site-", dir=target.parent) as workshop:
                 config.site_dir = f"{workshop}/new"
@@ -46,6 +47,17 @@ def build_site(root: Path, site_dir: Path | None, *, strict: bool, say: Callable
             raise UserError(None, str(error)) from None
     say(f"built {target}; look at it with `perfkb serve`")
     return True
+
+
+def _refuse_to_replace(target: Path, root: Path) -> None:
+    """Raises UserError where the site would take the place of what is no site."""
+    sources = [root / name for name in ("content", "stories", "site-config", ".git", ".snapshots", ".venv")]
+    if root.is_relative_to(target) or any(target.is_relative_to(source) for source in sources):
+        raise UserError(str(target), "the site cannot take the place of the knowledge base", "name another --site-dir")
+    if target.is_dir() and any(target.iterdir()) and not (target / "stories.json").is_file():
+        raise UserError(str(target), "this folder holds something else than a site", "name an empty --site-dir")
+    if target.exists() and not target.is_dir():
+        raise UserError(str(target), "this is not a folder", "name another --site-dir")
 
 
 def _build(config: MkDocsConfig) -> None:

@@ -56,8 +56,12 @@ def _allowed(tag: str, attribute: str, value: str) -> str | None:
         return None
     if tag == "input" and attribute == "type" and value not in _INPUT_TYPES:
         return None
-    if tag == "img" and attribute == "src" and re.match(r"\s*([a-z][a-z0-9+.-]*:|//)", value, re.IGNORECASE):
-        # A picture of another host would tell that host who reads the page.
+    if tag == "img" and attribute == "src" and not re.fullmatch(r"(?!//)[\w./%~-]+", value):
+        # A picture of another host would tell that host who reads the page; browsers take many
+        # spellings for one.
+        return None
+    if attribute == "class" and re.search(r"(^|\s)(md-|mermaid)", value):
+        # The theme's own parts, and what makes it load a script from elsewhere.
         return None
     if attribute in ("class", "id", "name") and "pk-" in value:
         # Our own parts of the page must not be imitated, nor their anchors taken.

@@ -7,6 +7,7 @@ from html import escape, unescape
 from urllib.parse import urljoin
 
 from markupsafe import Markup
+from mkdocs.structure.toc import AnchorLink
 
 from ingest.charts import CHARTS
 from ingest.codes import CODES, UNREADABLE
@@ -61,15 +62,20 @@ def story_source(facts: Facts) -> str:
     """
     front = facts.story.front
     meta = [
-        # A JSON text is a YAML text, whatever it holds.
-        f"title: {json.dumps(front.title)}",
-        f"description: {json.dumps(escape(_summary(facts)))}",
+        f"title: {_yaml(front.title)}",
+        f"description: {_yaml(escape(_summary(facts)))}",
         "render_macros: false",
         "hide: [navigation]",
     ]
     if front.tags:
-        meta.append(f"tags: [{', '.join(json.dumps(tag) for tag in front.tags)}]")
+        meta.append(f"tags: [{', '.join(_yaml(tag) for tag in front.tags)}]")
     return "---\n" + "\n".join(meta) + "\n---\n\n" + facts.story.body + "\n"
+
+
+def _yaml(text: str) -> str:
+    """A text as YAML. As JSON in ASCII, an emoji would be two halves that YAML refuses, and with
+    them all of the front matter that keeps templates away from the narrative."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _summary(facts: Facts) -> str:
@@ -108,6 +114,24 @@ def story_page(site: Site, facts: Facts, narrative: str, page_url: str, here: st
         codes=CODES,
     )
     return StoryPage(html, sections)
+
+
+def safe_headings(items: list[AnchorLink]) -> list[AnchorLink]:
+    """A table of contents that the theme can print: it escapes neither titles nor ids.
+
+    MkDocs takes both from the narrative before it is cleaned.
+    """
+    safe = []
+    for item in items:
+        children = safe_headings(item.children)
+        if re.fullmatch(r"[\w.:-]+", item.id) and not item.id.startswith(("pk-", "__")):
+            title = str(Markup.escape(Markup(item.title).striptags()))  # noqa: S704  # stripped, then escaped
+            made = AnchorLink(title, item.id, max(2, item.level))
+            made.children = children
+            safe.append(made)
+        else:
+            safe += children
+    return safe
 
 
 def unreadable(facts: Facts) -> bool:

@@ -23,7 +23,7 @@ from mkdocs.utils import get_relative_url
 
 from ingest.charts.numbers import days_csv, hours_csv
 from ingest.errors import UserError
-from macros.pages import story_page, story_source
+from macros.pages import safe_headings, story_page, story_source
 from macros.site import Site, load_site, stories_json
 
 log = logging.getLogger("mkdocs.plugins.perfkb")
@@ -150,6 +150,13 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
                 file.page.parent = parent
         return nav
 
+    @event_priority(100)
+    def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG002
+        """Refuses to go on where a story's page is not closed to templates, whatever the reason."""
+        if page.file.src_uri in self.slugs and page.meta.get("render_macros") is not False:
+            raise PluginError(f"{page.file.src_uri}: its front matter was not read; templates could run in it")
+        return markdown
+
     @event_priority(-50)
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG002
         """Makes a story's narrative safe, and puts its facts around it."""
@@ -160,6 +167,7 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
         here = get_relative_url(f"stories/{slug}/", page.url)
         here = "" if here in (".", "./") else here.rstrip("/") + "/"
         made = story_page(self.site, facts, html, page.url, here)
+        page.toc.items[:] = safe_headings(page.toc.items)
         for section in made.sections:
             page.toc.items.append(AnchorLink(section.title, section.id, 2))
         return made.html

@@ -24,7 +24,7 @@ from ingest.lifecycle import STAGES
 from ingest.settings import CUSTOMER_FIELDS, Settings
 from macros.words import link
 
-_CHART = re.compile(r"([a-z0-9-]+)/([a-z0-9_.-]+)\.svg\b")
+_CHART = re.compile(r"(?<![a-z0-9-])([a-z0-9-]{1,80})/([a-z0-9_.-]+)\.svg\b")
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,8 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 def percent(value: float, *, signed: bool = False) -> str:
     """A share of one as a percentage, to two digits: a page need not pretend to more."""
+    if not math.isfinite(value):
+        return "unknown"
     digits = 1 - math.floor(math.log10(abs(value))) if value else 0
     return format_percent(round(value, digits), signed=signed)
 

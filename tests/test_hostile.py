@@ -12,6 +12,10 @@ PAYLOADS = (
     "{{ cycler.__init__.__globals__.os.popen('touch CANARY').read() }}",
     "{% for c in ().__class__.__base__.__subclasses__() %}{% endfor %}{{ 7 * 191 }}",
     "{{ config.hooks }}",
+    "🔥 {{ cycler.__init__.__globals__.os.popen('touch CANARY').read() }}",
+    "## x { id='x\"onfocus=window.pwned=8 autofocus tabindex=1 y=\"' }",
+    '## x <img src=x onerror="window.pwned=7">',
+    '## x <!--><img src=x onerror="window.pwned=9" title="-->"> x',
     "<script>window.pwned=1</script>",
     "<img src=x onerror=window.pwned=1>",
     '"><svg onload=window.pwned=1>',
@@ -22,8 +26,8 @@ PAYLOADS = (
 
 def hostile_front_matter(payload: str) -> str:
     """A story with the payload in every field that takes a text."""
-    text = json.dumps(payload)
-    title = json.dumps(payload.replace("<", "‹").replace(">", "›"))
+    text = json.dumps(payload, ensure_ascii=False)
+    title = json.dumps(payload.replace("<", "‹").replace(">", "›"), ensure_ascii=False)
     return f"""---
 title: {title}
 status: reported

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SYNC := .venv/.synced
 
-.PHONY: site test lint serve bench lock clean
+.PHONY: site test lint serve bench bench-statistics lock clean
 
 site: $(SYNC)
 	$(BIN)/perfkb refresh
@@ -23,6 +23,9 @@ serve: $(SYNC)
 
 bench: $(SYNC)
 	$(BIN)/python -m tests.bench
+
+bench-statistics: $(SYNC)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.statistics $(ARGS)
 
 # The editable install comes last: only then is the environment whole, also after an interruption.
 $(SYNC): requirements.txt pyproject.toml

@@ -6,7 +6,7 @@ check finds is a `Problem`, a value that is collected, sorted and printed.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
@@ -43,6 +43,19 @@ class Problem:
         mark = "warning: " if self.severity == "warning" else ""
         hint = f" ({self.hint})" if self.hint else ""
         return one_line(f"{self.where}: {self.code} {mark}{self.what}{hint}")
+
+
+MOST_PROBLEMS = 50
+
+
+def at_most(problems: Iterable[Problem], most: int = MOST_PROBLEMS) -> list[Problem]:
+    """The problems in order, errors first where there are more than `most`; of the rest how many at least."""
+    found = sorted(problems)
+    if len(found) <= most:
+        return found
+    kept = sorted(found, key=lambda each: each.severity != "error")
+    last = kept[most]
+    return sorted([*kept[:most], replace(last, what=f"and at least {len(found) - most:,} more", hint="")])
 
 
 class UserError(Exception):

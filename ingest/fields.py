@@ -86,6 +86,12 @@ def is_unprintable(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") or character in BIDI_CONTROLS
 
 
+def _is_blank(character: str) -> bool:
+    """What shows nothing by itself: blanks, invisible characters, marks without a letter."""
+    return unicodedata.category(character) in ("Cf", "Zs", "Zl", "Zp", "Mn", "Me") or character in _FILLERS
+
+
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\ufeff")
 
 
@@ -101,11 +107,12 @@ def _read_text(value: Any, longest: int, allowed: str) -> str:
     if isinstance(value, (dict, list)):
         raise wrong("a text is expected here", "quote a text that begins with [ or {")
     text = "" if value is None else str(value).strip()
-    if not text:
+    if all(map(_is_blank, text)):
         raise wrong("this text is empty", "write it, or leave the key out")
     if len(text) > longest:
         raise wrong(f"this text has {len(text):,} characters, at most {longest:,} fit", "the story's text has room")
-    for character in text:
+    # What Python calls printable holds none of them, and asking it is quick.
+    for character in "" if text.isprintable() else text:
         if is_unprintable(character) and character not in allowed:
             name = "a line break" if character == "\n" else f"the character U+{ord(character):04X}"
             raise wrong(f"{name} cannot stand here", "remove it", kind="forbidden_character")
@@ -198,13 +205,18 @@ def _text_schema(**more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **more})
 
 
+def _words_schema(**more: Any) -> WithJsonSchema:
+    """That of a text in which a number may stand without quotes: an editor's YAML makes it one."""
+    return WithJsonSchema({"type": ["string", "number"], **more})
+
+
 _DURATION_HINT = "write 2h, 1h30m or 45m"
 _DAY_HINT = "write a day such as 2026-09-01"
 _SLUG_HINT = f"lower-case letters, digits and single hyphens, at most {MAX_SLUG}, and not index"
 
-Line = Annotated[str, BeforeValidator(_read_line), _text_schema(maxLength=MAX_LINE)]
-Text = Annotated[str, BeforeValidator(_read_block), _text_schema(maxLength=MAX_TEXT)]
-Title = Annotated[str, BeforeValidator(_read_title), _text_schema(maxLength=MAX_LINE, pattern="^[^<>]+$")]
+Line = Annotated[str, BeforeValidator(_read_line), _words_schema(maxLength=MAX_LINE)]
+Text = Annotated[str, BeforeValidator(_read_block), _words_schema(maxLength=MAX_TEXT)]
+Title = Annotated[str, BeforeValidator(_read_title), _words_schema(maxLength=MAX_LINE, pattern="^[^<>]+$")]
 Truth = Annotated[bool, PlainValidator(_read_choice_of_truth), WithJsonSchema({"type": "boolean"})]
 Link = Annotated[
     str,

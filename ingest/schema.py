@@ -7,6 +7,7 @@ and missing evidence, and a preview can show the story around its mistakes.
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar, get_args
 
@@ -20,6 +21,8 @@ M = TypeVar("M", bound=BaseModel)
 D = TypeVar("D", bound=Marked)
 
 MAX_MESSAGE = 400
+# Nobody reads more, and finding what was meant by each takes its time.
+MOST_MISTAKES = 1000
 # Parts of pydantic's locations that are no part of the file: tags of unions, and `this is about the key`.
 _NOT_IN_FILE = re.compile(r"<\w+>|\[key\]")
 
@@ -32,6 +35,7 @@ _MEANT = {
     "list_type": ("must be a list", "write [one, two], or one a line with a hyphen"),
     "dict_type": ("must be a mapping", "write `key: value` lines below it"),
     "model_type": ("must be a mapping", "write `key: value` lines below it"),
+    "too_long": ("has more entries than a page can show", "split the story"),
     "tuple_type": ("must be a list", "write [one, two], or one a line with a hyphen"),
 }
 _CODES = {
@@ -47,6 +51,9 @@ def read_model(model: type[M], marked: D, defaults: dict[str, Any]) -> tuple[M, 
 
     `defaults` stand in for required fields that are missing or wrong; there is one for each.
     """
+    with suppress(ValidationError):
+        # Most files have no mistake, and a thousand of them are read at once.
+        return model.model_validate(marked.data), marked, []
     problems = _problems(model, marked)
     usable = marked
     while usable.data and (details := _mistakes(model, _filled(defaults, usable.data))):
@@ -61,7 +68,7 @@ def read_whole(model: type[M], marked: Marked, beside: Iterable[str] = ()) -> tu
 
 
 def _problems(model: type[BaseModel], marked: Marked, beside: Iterable[str] = ()) -> list[Problem]:
-    return [_problem(model, marked, detail, beside) for detail in _mistakes(model, marked.data)]
+    return [_problem(model, marked, detail, beside) for detail in _mistakes(model, marked.data)[:MOST_MISTAKES]]
 
 
 def _mistakes(model: type[BaseModel], data: dict[str, Any]) -> list[ErrorDetails]:

@@ -33,11 +33,15 @@ from ingest.fields import (
     WorkingTime,
 )  # fmt: skip
 from ingest.marked import Document, read_document
+from ingest.prose import overload
 from ingest.schema import read_model
 
 Stage = Literal["reported", "investigating", "testing", "confirmed", "fixing", "shipped", "measured", "parked"]
 Kind = Literal["histogram", "total", "rate", "gauge", "latency", "ratio"]
 Verdict = Literal["open", "confirmed", "disproved", "inconclusive"]
+# Each is fetched and drawn: without a limit, one story could keep a build busy for an hour.
+MOST_SERIES = 40
+MOST_BELIEFS = 100
 
 
 class Measured(Strict):
@@ -92,7 +96,7 @@ class Said(Strict):
     """The day of the report."""
     said: Line
     """What they said, in their own words."""
-    customers: Annotated[int, Field(ge=1)] = 1
+    customers: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
     """How many customers this report stands for."""
     link: Link | None = None
     """The report in its own system."""
@@ -220,6 +224,21 @@ class Test(Strict):
         given = [name for name in ("share", "contrast", "change") if getattr(self, name)]
         return given[0] if len(given) == 1 else ""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it makes one comparison, and has both of its sides."""
+        return bool(self.kind and getattr(self, PARTNER[self.kind]))
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The series that it names, by the key that names them."""
+        given = {key: getattr(self, key) for key in ("share", "of", "contrast", "against", "change")}
+        return {key: name for key, name in given.items() if name}
+
+
+PARTNER = {"share": "of", "contrast": "against", "change": "at"}
+"""What each kind of test cannot be without."""
+
 
 class Hypothesis(Strict):
     """A belief, `I believe X makes Y slow for Z`, and what became of it."""
@@ -326,7 +345,7 @@ class FrontMatter(Strict):
     """What the problem means to customers."""
     reports: tuple[Report, ...] = ()
     """Who noticed it, and what they said."""
-    telemetry: dict[Name, Telemetry] = Field(default_factory=dict)
+    telemetry: Annotated[dict[Name, Telemetry], Field(max_length=MOST_SERIES)] = Field(default_factory=dict)
     """Named series of telemetry."""
     slo: Goal | None = None
     """The goal that the problem misses."""
@@ -334,11 +353,11 @@ class FrontMatter(Strict):
     """Profiles and traces."""
     timeboxes: tuple[Timebox, ...] = ()
     """Looks at the problem, with what they found."""
-    hypotheses: tuple[Hypothesis, ...] = ()
+    hypotheses: Annotated[tuple[Hypothesis, ...], Field(max_length=MOST_BELIEFS)] = ()
     """What is believed to be the cause, and what became of it."""
     chosen: Chosen | None = None
     """Why it was chosen to be fixed."""
-    fixes: tuple[Fix, ...] = ()
+    fixes: Annotated[tuple[Fix, ...], Field(max_length=MOST_BELIEFS)] = ()
     """Changes that should help."""
     parked: Parked | None = None
     """Why it was stopped, on purpose."""
@@ -356,6 +375,7 @@ class Story:
 
     `series` holds its telemetry with shared series resolved; one that names an unknown
     shared series is left out (and is a problem). `mistaken` are the fields that hold a mistake.
+    The `body` is empty where its Markdown is more than can be rendered (PK008).
     """
 
     slug: str
@@ -396,14 +416,94 @@ def read_story(slug: str, path: str, raw: bytes, shared: dict[str, Series]) -> S
     if any(each.code in UNREADABLE for each in document.problems):
         # A file that cannot be read lacks every field; saying so again would bury the cause.
         problems, mistaken = [], frozenset(FrontMatter.model_fields)
-    found = tuple(sorted(document.problems + problems))
-    return Story(slug, path, front, series, document.body, usable, mistaken, found)
+    refused = list(overload(path, document.body, document.body_line))
+    found = tuple(sorted(document.problems + problems + refused))
+    return Story(slug, path, front, series, "" if refused else document.body, usable, mistaken, found)
 
 
 def json_schema() -> dict[str, Any]:
-    """The front matter's JSON Schema, with every field's description, for editors."""
-    made = FrontMatter.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+    """The front matter's JSON Schema for editors: every field's description, and examples where they help.
+
+    Of draft 7, which editors know best.
+    """
+    made = _without_null(FrontMatter.model_json_schema(by_alias=True))
+    for name, examples in EXAMPLES.items():
+        owner, _, field = name.rpartition(".")
+        properties = (made["$defs"][owner] if owner else made)["properties"]
+        properties[field]["examples"] = list(examples)
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **made}
+
+
+def _without_null(schema: Any) -> Any:
+    """A schema without its alternatives of null, which would bury what is wrong with a value that is there."""
+    if isinstance(schema, list):
+        return [_without_null(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _without_null(each) for key, each in schema.items() if not (key == "default" and each is None)}
+    some = [each for each in made.get("anyOf", ()) if each != {"type": "null"}]
+    if len(some) != 1:
+        return made
+    del made["anyOf"]
+    # Beside a reference, editors of draft 7 read nothing else.
+    return {**made, "allOf": some} if "$ref" in some[0] else {**some[0], **made}
+
+
+EXAMPLES: dict[str, tuple[Any, ...]] = {
+    "title": ("Campaign list is slow for accounts with many lists",),
+    "status": ("reported",),
+    "area": ("campaigns",),
+    "owner": ("@growth-web",),
+    "opened": ("2026-09-01",),
+    "tickets": (["PERF-212"],),
+    "tags": (["mysql", "n-plus-one"],),
+    "endpoints": (["GET /campaigns"],),
+    "symptoms": (["campaigns page spins", "campaign list won't load"],),
+    "workaround": ("Filter by folder first",),
+    "say": ("We know why the campaign list is slow for accounts with many lists and are working on it.",),
+    "who": ("Accounts with more than 50 lists, 2 % of accounts",),
+    "what": ("The campaign list loads slowly",),
+    "when": ("Always, worst on Tuesday mornings",),
+    "where": ("web, CampaignList.index",),
+    "why": ("One COUNT query per list",),
+    "reports": ([{"date": "2026-09-01", "said": "page spins", "customers": 1}],),
+    "telemetry": ({"requests": {"use": "other_pages"}},),
+    "slo": ({"series": "requests", "quantile": 0.95, "below": "1 s"},),
+    "profiles": (["https://profiles.example/77"],),
+    "chosen": ({"date": "2026-09-12", "because": "It blocks our largest accounts"},),
+    "parked": ({"date": "2026-09-12", "because": "The page is being replaced", "revisit": "2027-03-01"},),
+    "same_as": ("slow-campaign-list",),
+    "override": ({"PK303": "The vendor was on the call"},),
+    "Customer.impact": ("They wait on every visit",),
+    "Customer.affected": ({"value": 1200, "unit": "accounts", "as_of": "2026-09-05"},),
+    "Customer.revenue": ({"value": "18 %", "as_of": "2026-09-05"},),
+    "Customer.blocks_workflow": ("partly",),
+    "Customer.support_toil": ("41 tickets a quarter",),
+    "Said.said": ("page spins",),
+    "Counted.query": ("tag:slow-campaigns",),
+    "Series.source": ("prod",),
+    "Series.metric": ("http_request_duration_seconds",),
+    "Series.match": ({"route": "/campaigns"},),
+    "Series.query": ('sum(increase(db_query_seconds_sum{query="list_count"}[1h]))',),
+    "Series.unit": ("s", "ms"),
+    "Goal.quantile": (0.95,),
+    "Timebox.question": ("What makes it slow for one account?",),
+    "Timebox.outcome": ("Reproduced with 80 lists",),
+    "Hypothesis.id": ("h1",),
+    "Hypothesis.because": ("One COUNT query per list",),
+    "Hypothesis.slows": ("GET /campaigns",),
+    "Hypothesis.for": ("accounts with more than 50 lists",),
+    "Hypothesis.test": (
+        {"share": "count_query", "of": "requests", "at_least": "50 %", "from": "2026-09-04", "to": "2026-09-10"},
+        {"contrast": "shared_hosts", "against": "own_hosts", "at_least": "15 %", "from": "2026-09-04",
+         "to": "2026-09-10"},
+        {"change": "canary", "at": "2026-10-12T09:00Z", "at_least": "-20 %", "from": "2026-09-28", "to": "2026-10-26"},
+    ),
+    "Fix.id": ("batch",),
+    "Fix.ticket": ("PERF-240",),
+    "Fix.change": ("https://code.example/pull/881",),
+}  # fmt: skip
+"""What a field may hold, by its name: `area`, or `Fix.ticket` within another mapping."""
 
 
 def moment_of(when: date | datetime, zone: tzinfo) -> datetime:

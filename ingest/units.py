@@ -13,6 +13,7 @@ from decimal import Decimal
 HOURS_A_WORKING_DAY = 8
 DAYS_A_WORKING_WEEK = 5
 LONGEST_DURATION = timedelta(days=36_500)
+LARGEST_QUANTITY = 1e15
 
 _DURATION_UNITS = {"w": 604_800.0, "d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[wdhms]))+")
@@ -108,6 +109,8 @@ def parse_quantity(text: str) -> Quantity:
     match = _QUANTITY.fullmatch(text.strip())
     if not match or not math.isfinite(float(match[1])):
         raise ValueError(f"{text!r} is not a number with a unit")
+    if abs(float(match[1])) > LARGEST_QUANTITY:
+        raise ValueError(f"{text!r} is more than anybody means")
     return Quantity(float(match[1]), match[2])
 
 

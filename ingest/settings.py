@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from ingest.errors import Problem
-from ingest.fields import IDENTIFIER, Duration, Identifier, Line, Link, Moment, Name, Strict, Title, wrong
+from ingest.fields import IDENTIFIER, Amount, Day, Duration, Identifier, Line, Link, Moment, Name, Strict, Title, wrong
 from ingest.marked import Marked, read_yaml
 from ingest.schema import read_model
 from ingest.story import Series
+from ingest.units import Quantity
 
 KNOWLEDGE_BASE_FILE = "site-config/knowledge-base.yml"
 SOURCES_FILE = "site-config/sources.yml"
@@ -49,11 +50,18 @@ def _read_step(value: timedelta) -> timedelta:
     return value
 
 
+def _read_price(value: Quantity) -> Quantity:
+    if value.value <= 0 or not re.fullmatch("[A-Z]{3}", value.unit):
+        raise wrong(f"{value} is not a price", "write 60 EUR: a number, and the three letters of a currency")
+    return value
+
+
 Zone = Annotated[
     ZoneInfo, PlainValidator(_read_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})
 ]
 TicketPattern = Annotated[str, BeforeValidator(_read_ticket_pattern)]
 Step = Annotated[Duration, AfterValidator(_read_step)]
+Price = Annotated[Amount, AfterValidator(_read_price)]
 
 
 class Area(Strict):
@@ -72,6 +80,26 @@ class Freshness(Strict):
     """From this age on a series is called stale."""
     error: Duration = timedelta(days=7)
     """From this age on it is called long stale."""
+
+
+class Rate(Strict):
+    """What an hour costs."""
+
+    per_hour: Price
+    """The price of an hour, such as 60 EUR."""
+    as_of: Day
+    """The day on which that was so."""
+    source: Link | None = None
+    """Where the price can be looked up."""
+
+
+class Rates(Strict):
+    """Prices of hours, for equivalents in money, which stand beside the hours and are never added up."""
+
+    people: Rate | None = None
+    """What an hour of the people costs who wait."""
+    machines: Rate | None = None
+    """What an hour of a machine costs."""
 
 
 class Settings(Strict):
@@ -93,6 +121,8 @@ class Settings(Strict):
     """Where a customer's report goes ({title} and {url} are filled in)."""
     freshness: Freshness = Freshness()
     """How old telemetry may become."""
+    rates: Rates = Rates()
+    """What hours cost, for an equivalent in money."""
     office_hours: Line | None = None
     """When and where anyone can bring a slow thing."""
     series: dict[Name, Series] = Field(default_factory=dict)

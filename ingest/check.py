@@ -5,20 +5,24 @@ story's file: areas, sources, other stories, and what its stage demands.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from zoneinfo import ZoneInfo
 
 from ingest.charts import places
+from ingest.claims import unproven
 from ingest.codes import OVERRIDABLE, UNREADABLE
-from ingest.errors import Problem, Where, did_you_mean
+from ingest.errors import Problem, Where, at_most, did_you_mean
 from ingest.knowledge import KnowledgeBase
-from ingest.lifecycle import impossible_dates, overruns, unmet
+from ingest.lifecycle import impossible_dates, lagging, overruns, unmet
 from ingest.marked import Marked, Path, spell
+from ingest.pins import NO_PINS
+from ingest.rules import too_short
 from ingest.schema import read_whole
 from ingest.settings import KNOWLEDGE_BASE_FILE, SOURCES_FILE, Configuration, SourceBasics, SourceConfig
 from ingest.sources import SOURCES
-from ingest.story import Series, Story, Use
+from ingest.story import PARTNER, Series, Story, Use
 
 # Without brackets inside, every attempt ends at the next one: no text makes this slow.
 _IMAGE = re.compile(r"!\[[^][\n]*\]\(\s*<?([^][()\s>]+\.svg)\b")
@@ -52,14 +56,27 @@ def check(base: KnowledgeBase) -> Report:
     follow = _follow_ups(base.config)
     series = [each for each in _shared_series(base) if each.code not in follow]
     general = [*base.config.problems, *base.problems, *check_sources(base.config), *series]
-    slugs = {story.slug for story in base.stories}
-    charts = {f"{story.slug}/{place.stem}.svg" for story in base.stories for place in places(story.front, story.series)}
+    slugs, charts = _names(base.stories)
     return Report(
         tuple(sorted(general)), {story.slug: _check_story(story, base, slugs, charts) for story in base.stories}
     )
 
 
+def check_story(story: Story, base: KnowledgeBase) -> tuple[Problem, ...]:
+    """The problems of one story, which `base` may hold in an earlier form, or not yet."""
+    others = [each for each in base.stories if each.slug != story.slug]
+    return _check_story(story, base, *_names([*others, story]))
+
+
+def _names(stories: Sequence[Story]) -> tuple[set[str], set[str]]:
+    """The names of all stories and of all their charts."""
+    charts = {f"{story.slug}/{place.stem}.svg" for story in stories for place in places(story.front, story.series)}
+    return {story.slug for story in stories}, charts
+
+
 def _check_story(story: Story, base: KnowledgeBase, slugs: set[str], charts: set[str]) -> tuple[Problem, ...]:
+    zone, pins = base.settings.timezone, base.pins.get(story.slug, NO_PINS)
+    today = base.clock.today(zone)
     found = [
         *story.problems,
         *_ids(story),
@@ -69,10 +86,13 @@ def _check_story(story: Story, base: KnowledgeBase, slugs: set[str], charts: set
         *unmet(story),
         *impossible_dates(story, base.clock.now),
         *overruns(story),
+        *pins.problems,
+        *unproven(story, pins, today, zone),
+        *lagging(story, pins, today),
         *_overrides(story),
     ]
     set_aside = story.front.override.keys() & OVERRIDABLE | _follow_ups(base.config)
-    return tuple(sorted({each for each in found if each.code not in set_aside}))
+    return tuple(at_most({each for each in found if each.code not in set_aside}))
 
 
 def _follow_ups(config: Configuration) -> set[str]:
@@ -99,8 +119,9 @@ def _shared_series(base: KnowledgeBase) -> Iterator[Problem]:
 
 
 def _ids(story: Story) -> Iterator[Problem]:
+    # Hypotheses and fixes share the folder of pinned evidence, so no two of them share an id.
+    seen: set[str] = set()
     for field in ("hypotheses", "fixes"):
-        seen: set[str] = set()
         for index, entry in enumerate(getattr(story.front, field)):
             if entry.id in seen:
                 yield Problem(
@@ -152,7 +173,7 @@ def _telemetry(story: Story, config: Configuration) -> Iterator[Problem]:
             what = f"{spell(place)}: {wanted!r} is not a series of this story"
             yield Problem(story.where(*place), "PK203", what, did_you_mean(wanted, story.front.telemetry))
     yield from _goal_unit(story)
-    yield from _tests(story)
+    yield from _tests(story, config.settings.timezone)
 
 
 def _series_problems(series: Series, path: Path, marked: Marked, config: Configuration) -> Iterator[Problem]:
@@ -182,9 +203,8 @@ def _series_names(story: Story) -> Iterator[tuple[Path, str]]:
             if name := getattr(fix, key):
                 yield ("fixes", index, key), name
     for index, hypothesis in enumerate(front.hypotheses):
-        for key in ("share", "of", "contrast", "against", "change"):
-            if hypothesis.test and (name := getattr(hypothesis.test, key)):
-                yield ("hypotheses", index, "test", key), name
+        for key, name in hypothesis.test.names.items() if hypothesis.test else ():
+            yield ("hypotheses", index, "test", key), name
 
 
 def _goal_unit(story: Story) -> Iterator[Problem]:
@@ -198,9 +218,8 @@ def _goal_unit(story: Story) -> Iterator[Problem]:
             yield Problem(story.where("slo", "below"), "PK207", f"slo.below: {error}", hint)
 
 
-def _tests(story: Story) -> Iterator[Problem]:
+def _tests(story: Story, zone: ZoneInfo) -> Iterator[Problem]:
     """Tests that do not say which comparison they make."""
-    partner = {"share": "of", "contrast": "against", "change": "at"}
     for index, hypothesis in enumerate(story.front.hypotheses):
         if not hypothesis.test:
             continue
@@ -209,9 +228,11 @@ def _tests(story: Story) -> Iterator[Problem]:
         if not kind:
             hint = "write {share, of}, {contrast, against} or {change, at}"
             yield Problem(where, "PK209", f"hypotheses[{index}].test must have one of share, contrast, change", hint)
-        elif not getattr(hypothesis.test, partner[kind]):
-            what = f"hypotheses[{index}].test: {kind} needs {partner[kind]}"
-            yield Problem(where, "PK209", what, f"add `{partner[kind]}:`")
+        elif not hypothesis.test.is_whole:
+            what = f"hypotheses[{index}].test: {kind} needs {PARTNER[kind]}"
+            yield Problem(where, "PK209", what, f"add `{PARTNER[kind]}:`")
+        elif hypothesis.verdict == "open" and (rule := too_short(hypothesis.test, zone)):
+            yield Problem(where, "PK209", f"hypotheses[{index}].test: {rule}", "one observation proves nothing")
 
 
 def _charts(story: Story, charts: set[str]) -> Iterator[Problem]:

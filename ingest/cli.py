@@ -1,4 +1,6 @@
-"""The commands check, refresh, status, new and schema: thin, the work is elsewhere.
+"""The commands check, refresh, status, decide, pin, diff and schema: thin, the work is elsewhere.
+
+Those that keep a story's books are in `ingest.cli_books`, and stand in `commands` as well.
 
 Heavy imports stay inside the commands: `perfkb --help` should not wait for pandas.
 """
@@ -7,15 +9,19 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from ingest import cli_books
 from ingest.codes import UNREADABLE
 from ingest.context import base_of
 from ingest.errors import Problem, UserError
 
 if TYPE_CHECKING:
+    from ingest.evidence import FixFacts
+    from ingest.knowledge import KnowledgeBase
+    from ingest.pins import Judged
     from ingest.refresh import Result
 
 
@@ -144,7 +150,7 @@ def _summary(result: "Result") -> str:
 @click.command()
 @click.pass_context
 def status(context: click.Context) -> None:
-    """Stories and the age of their data, as a table."""
+    """Stories, the age of their data, and what became of their fixes, as a table."""
     from ingest.check import check as find_problems
     from ingest.evidence.load import load_facts
     from ingest.units import format_duration
@@ -158,28 +164,108 @@ def status(context: click.Context) -> None:
         for series in facts.series.values():
             age = format_duration(facts.now - series.manifest.data_until) + " old" if series.manifest else "no data"
             click.echo("; ".join([f"  {series.name:38} {series.health.state:14} {age}", *series.health.notes]))
+        for fix in facts.fixes.values():
+            found = fix.pin.verdict if fix.pin else fix.state
+            click.echo(f"  {f'fix {fix.fix.id}':38} {found:14} {_standing(fix)}".rstrip())
+
+
+def _standing(fix: "FixFacts") -> str:
+    """What became of the gain, or when the fix is judged."""
+    if fix.standing is None:
+        return f"judged on {fix.due}" if fix.due and not fix.pin else ""
+    return {"held": "the gain holds", "eroded": f"eroded since {fix.since}", "regressed": f"gone since {fix.since}"}[
+        fix.standing
+    ]
 
 
 @click.command()
-@click.argument("title")
-@click.option("--slug", help="The story's name in addresses; by default made from the title.")
-@click.option("--said", help="What was reported, in the reporter's words; by default the title.")
-@click.option("--customers", type=click.IntRange(min=1), default=1, show_default=True, help="How many reported it.")
-@click.option("--link", help="The report in its own system.")
+@click.argument("slug")
+@click.argument("hypothesis", metavar="ID")
+@click.option("--again", is_flag=True, help="State anew what was decided before.")
 @click.pass_context
-def new(context: click.Context, /, title: str, **details: Any) -> None:
-    """Start a story from a vague sentence; stories with similar symptoms are shown first."""
-    from ingest.scaffold import similar_stories, write_story
+def decide(context: click.Context, slug: str, hypothesis: str, again: bool) -> None:
+    """Evaluate the test of hypothesis ID, pin its evidence, and write verdict, date and stage.
+
+    Exit status 0 whatever the verdict; 2 where nothing can be decided yet.
+    """
+    from ingest.decide import decide as run
+    from ingest.rules import rules_of, threshold_rule
 
     base = base_of(context)
-    similar = similar_stories(base.stories, f"{title} {details['said'] or ''}")
-    for story, words in similar:
-        click.echo(f"similar: stories/{story.slug}.md  {story.front.title}  (both say {', '.join(words)})")
-    if similar:
-        click.echo("if it is one of these, add a report there instead, and remove the new file")
-    path = write_story(base, title, **details)
-    click.echo(f"wrote {path.relative_to(base.root)}")
-    click.echo("next: name its area and ask who, what, when and where; then run a timebox")
+    decided = run(base, slug, hypothesis, again=again)
+    pin = decided.pin
+    click.echo(f"{hypothesis} is {pin.verdict}")
+    for rule in (*rules_of(pin), threshold_rule(pin)):
+        click.echo(f"  {'holds ' if rule.holds else 'broken'}  {rule}")
+    click.echo(
+        f"pinned {decided.folder.relative_to(base.root)}: numbers.json, {', '.join(f'{n}.csv' for n in pin.series)}"
+    )
+    click.echo(f"wrote stories/{slug}.md: verdict {pin.verdict}, status {decided.stage}")
+    click.echo(f"next: {decided.next}")
+
+
+@click.command()
+@click.argument("slugs", metavar="[SLUG]...", nargs=-1)
+@click.option("--again", is_flag=True, help="State anew what was stated before.")
+@click.option("--quarter", metavar="2026Q3", help="Close a quarter: state its totals, once.")
+@click.pass_context
+def pin(context: click.Context, slugs: tuple[str, ...], again: bool, quarter: str | None) -> None:
+    """Judge each fix whose day has come (of all stories, or those named), and pin its impact.
+
+    Exit status 1 where a fix that is due could not be judged.
+    """
+    base = base_of(context)
+    if quarter:
+        if slugs:
+            raise UserError(None, "a quarter is closed for all stories at once", f"perfkb pin --quarter {quarter}")
+        path = _close(base, quarter, again)
+        click.echo(f"pinned {path.relative_to(base.root)}")
+        return
+    from ingest.decide import settle
+
+    settled = settle(base, slugs, again=again)
+    for each in settled:
+        told = _impact(each.pin) if each.pin else each.why
+        click.echo(f"{'pinned' if each.pin else 'left':8}{each.slug}/{each.id}: {told}")
+    if not settled:
+        click.echo("no fix has shipped")
+    pinned = dict.fromkeys(each.slug for each in settled if each.pin)
+    now = base_of(context) if pinned else base
+    for slug in pinned:
+        if (stage := now.story(slug).front.status) != base.story(slug).front.status:
+            click.echo(f"wrote stories/{slug}.md: status {stage}")
+        click.echo(f"next: {cli_books.next_of(now, slug)}")
+    sys.exit(1 if any(each.failed for each in settled) else 0)
+
+
+def _impact(pin: "Judged") -> str:
+    """`improved, p95 −44.4 % (−50.5 % to −37.7 %)`"""
+    from ingest.units import format_percent
+
+    effect, low, high = (format_percent(x, signed=True) for x in (pin.change.effect, pin.change.low, pin.change.high))
+    return f"{pin.verdict}, {pin.figure} {effect} ({low} to {high})"
+
+
+def _close(base: "KnowledgeBase", quarter: str, again: bool) -> Path:
+    from ingest.evidence.load import load_facts
+    from ingest.quarters import close_quarter
+
+    return close_quarter(base, load_facts(base, {}, base.stories), quarter, again=again)
+
+
+@click.command()
+@click.argument("base")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file; by default it is printed.")
+@click.pass_context
+def diff(context: click.Context, base: str, output: Path | None) -> None:
+    """What changed since this branch left BASE, a revision of git, as Markdown for a pull request.
+
+    New queries come first: they will run with production credentials. Exit status 0 whatever
+    changed; 2 where git cannot tell.
+    """
+    from ingest.diff import diff as tell
+
+    _print_or_write(tell(base_of(context), base).rstrip("\n"), output)
 
 
 @click.command()
@@ -188,7 +274,10 @@ def schema(output: Path | None) -> None:
     """The front matter's JSON Schema, for editors."""
     from ingest.story import json_schema
 
-    text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
+    _print_or_write(json.dumps(json_schema(), indent=2, ensure_ascii=False), output)
+
+
+def _print_or_write(text: str, output: Path | None) -> None:
     if not output:
         click.echo(text)
         return
@@ -198,4 +287,4 @@ def schema(output: Path | None) -> None:
         raise UserError(str(output), f"cannot be written: {error.strerror}") from None
 
 
-commands = (check, refresh, status, new, schema)
+commands = (check, refresh, status, decide, pin, diff, schema, *cli_books.commands)

@@ -12,6 +12,7 @@ CODES: dict[str, str] = {
     "PK005": "A time without quotes",
     "PK006": "There is no front matter",
     "PK007": "A file that does not belong here",
+    "PK008": "The text takes too long to render",
     "PK101": "An unknown field",
     "PK102": "A field is missing",
     "PK103": "A value that cannot be understood",
@@ -27,9 +28,13 @@ CODES: dict[str, str] = {
     "PK207": "Units that do not convert",
     "PK208": "A ticket without an address",
     "PK209": "A test that decides nothing",
+    "PK210": "Pinned evidence that cannot be believed",
     "PK301": "The stage asks for more",
     "PK302": "Dates that cannot be",
     "PK303": "A timebox over its budget",
+    "PK304": "A claim without its evidence",
+    "PK305": "A judgement that is due",
+    "PK306": "The stage lags behind",
 }
 
 UNREADABLE = frozenset({"PK001", "PK002", "PK003", "PK006"})

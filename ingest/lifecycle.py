@@ -11,6 +11,7 @@ from typing import get_args
 
 from ingest.errors import Problem
 from ingest.marked import Path, spell
+from ingest.pins import Pins
 from ingest.story import FrontMatter, Hypothesis, Stage, Story, day_of
 from ingest.units import format_duration
 
@@ -24,7 +25,7 @@ MEANING: dict[Stage, str] = {
     "confirmed": "The component is isolated, its share known in aggregate",
     "fixing": "Chosen and in work",
     "shipped": "Live; the time after it fills with data",
-    "measured": "The time after the fix is complete; before and after can be compared",
+    "measured": "The impact of the fix was judged, and is pinned",
     "parked": "Stopped on purpose",
 }
 
@@ -54,9 +55,9 @@ DEMANDS: dict[Stage, tuple[Demand, ...]] = {
         Demand("where", lambda f: bool(f.where), "where it is slow", "add `where:`"),
         Demand(
             "hypotheses",
-            lambda f: any(h.test for h in f.hypotheses),
-            "a hypothesis with a test",
-            "write what you believe, and the threshold that would confirm it, under `hypotheses:`",
+            lambda f: any(h.test and h.verdict != "disproved" for h in f.hypotheses),
+            "a hypothesis with a test that did not disprove it",
+            "write what you believe, and the threshold that would confirm it; a disproof leads back to investigating",
         ),
     ),
     "confirmed": (
@@ -109,6 +110,70 @@ def unmet(story: Story) -> Iterator[Problem]:
         if not demand.met(story.front) and demand.field not in story.mistaken:
             what = f"{story.front.status} asks for {demand.asks}"
             yield Problem(story.where("status"), "PK301", what, demand.hint)
+
+
+def earned(story: Story, pins: Pins, today: date) -> Stage:
+    """The furthest stage whose demands, and those of all before it, are met by what has happened until `today`.
+
+    Evidence counts where it is pinned: a verdict with the pin from which it follows, a fix that was
+    judged. A fix in work keeps a story at `fixing`, whatever an earlier one has brought. What a story
+    sets aside with a reason counts as met.
+    """
+    front = _so_far(story.front, pins, today)
+    waived = demands_of(front.status) if "PK301" in front.override else []
+    stage: Stage = "reported"
+    for each in ADVANCING[1:-1]:
+        if not all(demand.met(front) or demand in waived for demand in DEMANDS[each]):
+            break
+        stage = each
+    if stage != "shipped":
+        return stage
+    if story.front.status == "fixing" and any(fix.ticket and not fix.shipped for fix in front.fixes):
+        return "fixing"
+    return "measured" if all(fix.id in pins.judged for fix in front.fixes if fix.shipped) else "shipped"
+
+
+def _so_far(front: FrontMatter, pins: Pins, today: date) -> FrontMatter:
+    """What has happened: without timeboxes and deploys to come, and verdicts that nothing pinned bears out."""
+    proven = {name for name, pin in pins.tested.items() if pin.verdict == "confirmed"}
+    if "PK304" in front.override:
+        proven |= {each.id for each in front.hypotheses}
+    hypotheses = [
+        each if each.verdict != "confirmed" or each.id in proven else each.model_copy(update={"verdict": "open"})
+        for each in front.hypotheses
+    ]
+    fixes = [
+        each if not each.shipped or _day(each.shipped) <= today else each.model_copy(update={"shipped": None})
+        for each in front.fixes
+    ]
+    boxes = [each for each in front.timeboxes if each.date <= today]
+    return front.model_copy(update={"timeboxes": tuple(boxes), "hypotheses": tuple(hypotheses), "fixes": tuple(fixes)})
+
+
+def stage_after(story: Story, pins: Pins, today: date) -> Stage:
+    """The stage of a story after an edit: what it has earned, where that is further.
+
+    One way leads back: from testing, once every test was disproved. A story that is parked, repeats
+    another one or lags on purpose stays where it is.
+    """
+    status = story.front.status
+    if status not in ADVANCING or story.front.same_as or "PK306" in story.front.override:
+        return status
+    tested = [each for each in story.front.hypotheses if each.test]
+    if status == "testing" and tested and all(each.verdict == "disproved" for each in tested):
+        return "investigating"
+    return max(status, earned(story, pins, today), key=ADVANCING.index)
+
+
+def lagging(story: Story, pins: Pins, today: date) -> Iterator[Problem]:
+    """A warning where a story's stage lags behind what the story has earned."""
+    status = story.front.status
+    if status not in ADVANCING or story.front.same_as or "status" in story.mistaken:
+        return
+    reached = earned(story, pins, today)
+    if ADVANCING.index(reached) > ADVANCING.index(status):
+        what = f"the story is {status}, and has all that {reached} asks for"
+        yield Problem(story.where("status"), "PK306", what, f"write `status: {reached}`", "warning")
 
 
 def impossible_dates(story: Story, now: datetime) -> Iterator[Problem]:

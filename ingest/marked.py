@@ -24,7 +24,7 @@ from yaml.reader import Reader
 from ingest.errors import Problem, Where
 
 MAX_BYTES = 64 * 1024
-MAX_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 128 * 1024
 MAX_DEPTH = 20
 
 Path = tuple[str | int, ...]
@@ -135,6 +135,10 @@ def read_document(path: str, raw: bytes) -> Document:
     handler_with_marks = _MarkedHandler(found, first_line=text.count("\n", 0, opening.end()) + 1)
     _, found.body = frontmatter.parse(text, handler=handler_with_marks)
     found.body_line = text[: text.rindex(found.body)].count("\n") + 1 if found.body else 1
+    if (size := len(found.body.encode())) > MAX_BODY_BYTES:
+        what = f"the text has {size:,} bytes; at most {MAX_BODY_BYTES:,} are read"
+        found.problems.append(Problem(Where(path, found.body_line, 1), "PK003", what, "move data out of the story"))
+        found.body = ""
     return found
 
 

@@ -2,13 +2,18 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import yaml
 
+from ingest.books import tell
+from ingest.check import check_story
 from ingest.errors import UserError
 from ingest.fields import MAX_SLUG, read_link, read_slug
 from ingest.knowledge import KnowledgeBase
+from ingest.settings import Settings
 from ingest.snapshots import write_atomically
 from ingest.story import Story, read_story
 
@@ -20,16 +25,27 @@ _EMPTY_WORDS = frozenset(
 )
 
 
-def similar_stories(stories: tuple[Story, ...], text: str, most: int = 5) -> list[tuple[Story, list[str]]]:
-    """Stories whose title, symptoms or reports share telling words with `text`, most shared first."""
+def similar_stories(
+    stories: tuple[Story, ...], text: str, most: int = 5, tickets: tuple[str, ...] = ()
+) -> list[tuple[Story, list[str]]]:
+    """Stories whose title, symptoms or reports share telling words with `text`, most shared first.
+
+    Those that have one of `tickets` come before all others, with the tickets as what is shared.
+    """
     wanted = _telling_words(text)
+    found = [(story, [each for each in tickets if each in story.front.tickets]) for story in stories]
+    known = [(story, shared) for story, shared in found if shared]
+    return [*known, *_alike([story for story, shared in found if not shared], wanted)][:most]
+
+
+def _alike(stories: list[Story], wanted: set[str]) -> list[tuple[Story, list[str]]]:
     found = []
     for story in stories:
         front = story.front
         said = " ".join([front.title, *front.symptoms, *front.tags, *front.endpoints, *(r.said for r in story.said)])
         if shared := wanted & _telling_words(said):
             found.append((story, sorted(shared)))
-    return sorted(found, key=lambda each: -len(each[1]))[:most]
+    return sorted(found, key=lambda each: -len(each[1]))
 
 
 def _telling_words(text: str) -> set[str]:
@@ -47,10 +63,30 @@ def slug_of(title: str) -> str:
     return slug
 
 
+def ticket_link(settings: Settings, ticket: str) -> str | None:
+    """The address of a ticket, None where no patterns are declared; UserError where it matches none of them."""
+    for pattern, address in settings.tickets.items():
+        if re.fullmatch(pattern, ticket):
+            return address.replace("{}", quote(ticket, safe=""))
+    if settings.tickets:
+        raise UserError(None, f"{ticket!r} is no ticket", f"known: {', '.join(settings.tickets)}")
+    return None
+
+
 def write_story(
-    base: KnowledgeBase, title: str, *, slug: str | None, said: str | None, customers: int, link: str | None
+    base: KnowledgeBase,
+    title: str,
+    *,
+    slug: str | None,
+    said: str | None,
+    customers: int,
+    link: str | None,
+    words: Mapping[str, str | tuple[str, ...] | None] | None = None,
 ) -> Path:
-    """Writes `stories/<slug>.md` with one report of today; UserError where that would be no valid story."""
+    """Writes `stories/<slug>.md` with one report of today; UserError where that would be no valid story.
+
+    `words` are what is known already: texts by their fields, and lists by what one of them is called.
+    """
     name = _checked(read_slug, slug) if slug else slug_of(title)
     path = base.root / "stories" / f"{name}.md"
     report = {"date": base.clock.now.astimezone(base.settings.timezone).date().isoformat(), "said": said or title}
@@ -59,18 +95,29 @@ def write_story(
     if link:
         report["link"] = _checked(read_link, link)
     text = _front_matter(title, report)
-    made = read_story(name, f"stories/{name}.md", text.encode(), {})
-    if made.problems:
-        raise UserError(None, made.problems[0].what, made.problems[0].hint)
+    _assert_good(name, text, base)
     if path.exists():
         raise UserError(
             f"stories/{name}.md", "this story is there already", "add a report to it, or give another --slug"
         )
     try:
+        text = tell(text, words or {})
+    except ValueError as error:
+        raise UserError(None, str(error)) from None
+    _assert_good(name, text, base)
+    try:
         write_atomically(path, text.encode())
     except OSError as error:
         raise UserError(str(path), f"cannot be written: {error.strerror}") from None
     return path
+
+
+def _assert_good(slug: str, text: str, base: KnowledgeBase) -> None:
+    """UserError where this would be no story, or one with mistakes."""
+    made = read_story(slug, f"stories/{slug}.md", text.encode(), {})
+    for problem in made.problems or check_story(made, base):
+        if problem.severity == "error":
+            raise UserError(None, problem.what, problem.hint)
 
 
 def _checked(read: object, text: str) -> str:

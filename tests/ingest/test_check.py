@@ -56,7 +56,7 @@ def test_the_codes() -> None:
     """Codes are grouped by what they are about, and only rules of judgement can be set aside."""
     assert all(code[:2] == "PK" and code[2] in "0123" and len(code) == 5 for code in CODES)
     assert list(CODES) == sorted(CODES)
-    assert {"PK301", "PK302", "PK303"} == OVERRIDABLE
+    assert {"PK301", "PK302", "PK303", "PK304", "PK305", "PK306"} == OVERRIDABLE
     assert set(CODES) > UNREADABLE
 
 
@@ -277,3 +277,27 @@ def test_any_story(tmp_path_factory: pytest.TempPathFactory, front: list[str], b
         assert problem.code in CODES
         assert problem.where.line <= len(lines)
         assert problem.where.column <= len(lines[problem.where.line - 1]) + 1
+
+
+def test_a_flood_of_problems(tmp_path: Path) -> None:
+    """Of more than fifty problems of one story fifty are named, the errors first, and the rest is counted."""
+    tickets = ", ".join(f"X-{number}" for number in range(80))
+    front = f"{LEAST}tickets: [{tickets}]\nfixes: [{{id: a}}, {{id: a}}]\n"
+    settings = SETTINGS + 'tickets: {"PERF-[0-9]+": "https://tickets.example/{}"}\n'
+    problems = check(base(tmp_path, {"slow-list": front}, settings)).of_story["slow-list"]
+    assert len(problems) == 51
+    assert [each.code for each in problems if each.severity == "error"] == ["PK106"]
+    assert [each.what for each in problems if "more" in each.what] == ["and at least 31 more"]
+
+
+@pytest.mark.parametrize(("most", "field"), [(40, "telemetry"), (100, "hypotheses"), (100, "fixes")])
+def test_as_many_as_can_be_drawn(tmp_path: Path, most: int, field: str) -> None:
+    """A story has no more series, hypotheses and fixes than a build can fetch and draw."""
+    entry = {"telemetry": "s{}: {{use: other_pages}}", "hypotheses": "{{id: h{}, because: a, written: 2026-09-01}}",
+             "fixes": "{{id: f{}}}"}[field]  # fmt: skip
+    for count in (most, most + 1):
+        entries = ", ".join(entry.format(number) for number in range(count))
+        value = f"{{{entries}}}" if field == "telemetry" else f"[{entries}]"
+        story = base(tmp_path, {"slow-list": f"{LEAST}{field}: {value}\n"}).story("slow-list")
+        expected = [f"{field}: has more entries than a page can show"] if count > most else []
+        assert [each.what for each in story.problems] == expected

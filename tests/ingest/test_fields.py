@@ -69,7 +69,7 @@ def test_unprintable_characters(kind: Any, character: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [Line, Text, Title])
-@pytest.mark.parametrize("value", ["", "  \n", None])
+@pytest.mark.parametrize("value", ["", "  \n", None, "\u2060", "\u200b\u00ad \u3164", "\u0301", "\u2800"])
 def test_empty_texts(kind: Any, value: Any) -> None:
     """An empty text is no text, and the empty item of a list is not the word None."""
     assert refusal(kind, value) == "this text is empty (write it, or leave the key out)"

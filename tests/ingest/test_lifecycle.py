@@ -1,11 +1,25 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from ingest.lifecycle import ADVANCING, DEMANDS, MEANING, STAGES, demands_of, impossible_dates, overruns, unmet
+from ingest import pins as pinned
+from ingest.lifecycle import (
+    ADVANCING,
+    DEMANDS,
+    MEANING,
+    STAGES,
+    demands_of,
+    earned,
+    impossible_dates,
+    lagging,
+    overruns,
+    stage_after,
+    unmet,
+)
+from ingest.pins import NO_PINS, Pins
 from ingest.story import FrontMatter, Stage
 from tests.ingest.bases import found, read, told
 
@@ -77,9 +91,11 @@ def test_fields_that_are_missing(stage: Stage, field: str) -> None:
         ("reported", {"reports": "reports: []"}, "a report or a series"),
         ("investigating", {"timeboxes": "timeboxes: []"}, "a timebox"),
         ("testing", {"hypotheses": "hypotheses: [{id: h1, because: COUNT, written: 2026-09-03}]"},
-         "a hypothesis with a test"),
+         "a hypothesis with a test that did not disprove it"),
+        ("testing", {"hypotheses": CONFIRMED["hypotheses"].replace("confirmed", "disproved")},
+         "a hypothesis with a test that did not disprove it"),
         ("confirmed", {"hypotheses": TESTING["hypotheses"]}, "a hypothesis that its test confirmed"),
-        ("confirmed", {"hypotheses": CONFIRMED["hypotheses"].replace("confirmed", "disproved")},
+        ("confirmed", {"hypotheses": CONFIRMED["hypotheses"].replace("confirmed", "inconclusive")},
          "a hypothesis that its test confirmed"),
         ("confirmed", {"timeboxes": INVESTIGATING["timeboxes"]}, "what a fix would take"),
         ("fixing", {"fixes": "fixes: [{id: f1, ticket: PERF-1}]"}, "a fix with its ticket and the expected change"),
@@ -211,3 +227,85 @@ def test_overruns() -> None:
         "timeboxes[1] went 30 min over its budget of 2 h",
         "timeboxes[4] went 20 s over its budget of 2 h",
     ]
+
+
+TODAY = date(2026, 11, 1)
+PROVEN = Pins(tested={"h1": pinned.Tested.model_construct(verdict="confirmed")})
+DECIDED = CONFIRMED["hypotheses"]
+JUDGED = Pins(PROVEN.tested, {"f1": pinned.Judged.model_construct(verdict="improved")})
+PINS: dict[str, Pins] = {"measured": JUDGED, "reported": NO_PINS, "investigating": NO_PINS, "testing": NO_PINS}
+
+
+@pytest.mark.parametrize("status", ["reported", "parked"])
+@pytest.mark.parametrize("stage", ADVANCING)
+def test_the_stage_that_is_earned(stage: Stage, status: str) -> None:
+    """Whatever a story says, it has earned the furthest stage whose demands are met and whose evidence is pinned."""
+    assert earned(read(story(status, WHOLE[stage])), PINS.get(stage, PROVEN), TODAY) == stage
+
+
+@pytest.mark.parametrize(
+    ("fields", "pins", "stage"),
+    [
+        ({**SHIPPED, "who": ""}, JUDGED, "investigating"),
+        (CONFIRMED, NO_PINS, "testing"),
+        (CONFIRMED, Pins(tested={"h1": pinned.Tested.model_construct(verdict="inconclusive")}), "testing"),
+        ({**CONFIRMED, "override": "override: {PK304: The vendor told us}"}, NO_PINS, "confirmed"),
+        (SHIPPED, PROVEN, "shipped"),
+        ({**SHIPPED, "fixes": SHIPPED["fixes"].replace("2026-09-20", "2026-11-02")}, PROVEN, "fixing"),
+        ({**SHIPPED, "fixes": SHIPPED["fixes"].replace("}]", "}, {id: f2, shipped: 2026-10-20}]")}, JUDGED, "shipped"),
+        ({**INVESTIGATING, "timeboxes": INVESTIGATING["timeboxes"].replace("09-03", "12-03")}, NO_PINS, "reported"),
+        ({**TESTING, "hypotheses": DECIDED.replace("confirmed", "disproved")}, NO_PINS, "investigating"),
+    ],
+)
+def test_what_is_not_earned(fields: dict[str, str], pins: Pins, stage: str) -> None:
+    """What has not happened yet, is not pinned, or was disproved does not carry a story on."""
+    assert earned(read(story("reported", fields)), pins, TODAY) == stage
+
+
+def test_a_fix_in_work_keeps_its_stage() -> None:
+    """A second fix in work keeps a story at fixing, though the first one was judged."""
+    second = {**SHIPPED, "fixes": SHIPPED["fixes"].replace("}]", "}, {id: f2, ticket: PERF-2}]")}
+    assert earned(read(story("fixing", second)), JUDGED, TODAY) == "fixing"
+    assert earned(read(story("shipped", second)), JUDGED, TODAY) == "measured"
+
+
+def test_what_is_set_aside_counts_as_met() -> None:
+    """A story that sets the demands of its stage aside goes on from there."""
+    fields = {**REPORTED, "fixes": SHIPPED["fixes"], "override": "override: {PK301: Measured in another way}"}
+    assert earned(read(story("shipped", fields)), NO_PINS, TODAY) == "shipped"
+    assert earned(read(story("shipped", fields)), JUDGED, TODAY) == "measured"
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "stage"),
+    [
+        ("reported", INVESTIGATING, "investigating"),
+        ("reported", TESTING, "testing"),
+        ("shipped", TESTING, "shipped"),
+        ("testing", {**TESTING, "hypotheses": DECIDED.replace("confirmed", "disproved")}, "investigating"),
+        ("confirmed", {**TESTING, "hypotheses": DECIDED.replace("confirmed", "disproved")}, "confirmed"),
+        ("testing", {**REPORTED, "hypotheses": DECIDED.replace("confirmed", "disproved")}, "investigating"),
+        ("parked", {**TESTING, **PARKED}, "parked"),
+        ("reported", {**TESTING, "same_as": "same_as: other"}, "reported"),
+        ("reported", {**TESTING, "override": "override: {PK306: It is discussed elsewhere}"}, "reported"),
+    ],
+)
+def test_the_stage_after_an_edit(status: str, fields: dict[str, str], stage: str) -> None:
+    """An edit moves a story to what it has earned, and back only where every test was disproved."""
+    assert stage_after(read(story(status, fields)), NO_PINS, TODAY) == stage
+
+
+@pytest.mark.parametrize("stage", ADVANCING[1:])
+def test_a_stage_that_lags(stage: Stage) -> None:
+    """A stage behind what was earned is a warning that says what to write; the stage itself is none."""
+    pins = PINS.get(stage, PROVEN)
+    (problem,) = lagging(read(story("reported", WHOLE[stage])), pins, TODAY)
+    assert (problem.code, problem.severity, problem.where.line) == ("PK306", "warning", 3)
+    assert problem.hint == f"write `status: {stage}`"
+    assert list(lagging(read(story(stage, WHOLE[stage])), pins, TODAY)) == []
+
+
+def test_what_cannot_lag() -> None:
+    """A story that is parked, repeats another one, or has a mistake in its status does not lag."""
+    for status, more in (("parked", PARKED), ("reported", {"same_as": "same_as: other"}), ("shiped", {})):
+        assert list(lagging(read(story(status, {**TESTING, **more})), NO_PINS, TODAY)) == []

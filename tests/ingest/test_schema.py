@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag
 
 from ingest.fields import Day, Line, Name, Strict
 from ingest.marked import Marked, read_yaml, spell
-from ingest.schema import read_model, read_whole
+from ingest.schema import MOST_MISTAKES, read_model, read_whole
 
 FILE = "a.yml"
 
@@ -200,11 +200,11 @@ def test_what_was_read_stays() -> None:
 
 
 def test_many_mistakes() -> None:
-    """As many mistakes as fit into a file are all named, in a time that grows with their number only."""
+    """Of as many mistakes as fit into a file a thousand are named, in a time that grows with their number only."""
     begun = time.monotonic()
-    assert len(problems("name: a\nwords: [" + "a," * 30_000 + "]")) == 30_000
-    assert len(problems("name: a\n" + "\n".join(f"a{n}: 1" for n in range(7_000)))) == 7_000
-    assert time.monotonic() - begun < 20
+    assert len(problems("name: a\nwords: [" + "a," * 30_000 + "]")) == MOST_MISTAKES
+    assert len(problems("name: a\n" + "\n".join(f"a{n}: 1" for n in range(7_000)))) == MOST_MISTAKES
+    assert time.monotonic() - begun < 10
 
 
 def test_all_or_nothing() -> None:

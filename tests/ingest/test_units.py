@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.units import (
+    LARGEST_QUANTITY,
     LONGEST_DURATION,
     Quantity,
     format_duration,
@@ -138,7 +139,7 @@ def test_shown_durations(seconds: float, text: str) -> None:
     assert format_duration(timedelta(seconds=seconds)) == text
 
 
-@given(FINITE, st.sampled_from(UNITS))
+@given(st.floats(-LARGEST_QUANTITY, LARGEST_QUANTITY), st.sampled_from(UNITS))
 def test_quantities_read_back(value: float, unit: str) -> None:
     """A quantity that is written out reads back as itself, and can always be shown."""
     assert parse_quantity(f"{value!r} {unit}") == Quantity(value, unit)
@@ -171,3 +172,11 @@ def test_any_text(text: str) -> None:
     for parse in (parse_duration, parse_effort, parse_quantity, parse_percent):
         with suppress(ValueError):
             assert parse(text) is not None
+
+
+@pytest.mark.parametrize("text", ["1.1e15 s", "-2e15", "1e308 ms", "9" * 40])
+def test_quantities_beyond_measure(text: str) -> None:
+    """A number that nobody means is refused, because sums of it could not be told."""
+    assert parse_quantity("1e15 s") == Quantity(LARGEST_QUANTITY, "s")
+    with pytest.raises(ValueError, match="more than anybody means"):
+        parse_quantity(text)

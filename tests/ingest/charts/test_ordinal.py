@@ -75,3 +75,4 @@ def test_scale_of_one_value() -> None:
     """Values that are all alike have a single colour."""
     assert even(np.array([2.0, 2.0]), "s").bounds == ()
     assert even(np.array([0.0, np.inf]), "s").bounds == ()
+    assert even(np.array([np.nan, np.nan]), "s").bounds == ()

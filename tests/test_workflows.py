@@ -1,9 +1,12 @@
 """What runs on a schedule is run here: the workflows' own shell steps, and the script for cron."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,10 @@ import yaml
 
 from macros.scaffold import make_knowledge_base
 from tests.commands import perfkb, succeed
+from tests.repositories import GIT, commit, git
 
 PROJECT = Path(__file__).parent.parent
-GIT = {
-    "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org", "GIT_COMMITTER_NAME": "t",
-    "GIT_COMMITTER_EMAIL": "t@example.org", "GIT_CONFIG_GLOBAL": "/dev/null",
-}  # fmt: skip
+WORKFLOWS = sorted(path.name for path in (PROJECT / ".github/workflows").glob("*.yml"))
 
 
 def workflow(name: str) -> dict[Any, Any]:
@@ -25,11 +26,23 @@ def workflow(name: str) -> dict[Any, Any]:
     return read
 
 
-def step(name: str) -> str:
-    """The shell script of a step of publish.yml."""
-    found = [each["run"] for each in workflow("publish.yml")["jobs"]["build"]["steps"] if each.get("name") == name]
+def step(name: str, file: str = "publish.yml") -> str:
+    """The script of a step of a workflow."""
+    found = [each["run"] for each in steps(file) if each.get("name") == name]
     assert len(found) == 1
     return str(found[0])
+
+
+def steps(file: str) -> list[dict[str, Any]]:
+    """The steps of all jobs of a workflow."""
+    return [each for job in workflow(file)["jobs"].values() for each in job["steps"]]
+
+
+def launcher(path: Path) -> None:
+    """The command that is tested here, at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'#!/bin/sh\nexec {sys.executable} -m perfkb "$@"\n')
+    path.chmod(0o755)
 
 
 def shell(script: str, folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -88,6 +101,223 @@ def test_pull_requests_get_no_credentials() -> None:
     assert set(check[True]) == {"pull_request"}
 
 
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflows_run_nothing_that_a_stranger_wrote(name: str) -> None:
+    """What GitHub fills in reaches a script through its environment alone, and no right is given by default."""
+    assert not [each for each in steps(name) if "${{" in each.get("run", "")]
+    assert "pull_request_target" not in (PROJECT / ".github/workflows" / name).read_text()
+    assert workflow(name)["permissions"] in ({}, {"contents": "read"})
+
+
+def test_who_comments_runs_nothing_of_the_pull_request() -> None:
+    """The workflow that may write is started by the other one, and checks nothing out."""
+    comment = workflow("comment.yml")
+    assert comment[True] == {"workflow_run": {"workflows": [workflow("check.yml")["name"]], "types": ["completed"]}}
+    assert comment["jobs"]["comment"]["permissions"] == {"actions": "read", "pull-requests": "write"}
+    assert not [each for each in steps("comment.yml") if "uses" in each]
+    assert "secrets." not in (PROJECT / ".github/workflows/comment.yml").read_text()
+
+
+def test_a_pull_request_tells_what_it_changes(tmp_path: Path) -> None:
+    """In the merge that is checked out, two commits deep, the step tells what the branch changes."""
+    make_knowledge_base(tmp_path / "kb")
+    commit(tmp_path / "kb")
+    git(tmp_path / "kb", "switch", "-q", "-c", "branch")
+    (tmp_path / "kb/stories/new.md").write_text("---\ntitle: New\nstatus: repotred\n---\n")
+    commit(tmp_path / "kb")
+    git(tmp_path / "kb", "switch", "-q", "main")
+    (tmp_path / "kb/stories/of-main.md").write_text("---\ntitle: Of main\nstatus: reported\n---\n")
+    commit(tmp_path / "kb")
+    git(tmp_path / "kb", "merge", "-q", "--no-ff", "branch")
+    depth = steps("check.yml")[0]["with"]["fetch-depth"]
+    git(tmp_path, "clone", "-q", f"--depth={depth}", f"file://{tmp_path}/kb", "clone")
+    launcher(tmp_path / "clone/.venv/bin/perfkb")
+    run(step("Tell what changes", "check.yml"), tmp_path / "clone", GITHUB_STEP_SUMMARY=str(tmp_path / "summary"))
+    told = (tmp_path / "clone/diff.md").read_text()
+    assert "- `new`: added" in told
+    assert "PK104" in told
+    assert "of-main" not in told
+    assert (tmp_path / "summary").read_text() == told
+
+
+def test_a_pull_request_builds_without_anything(tmp_path: Path) -> None:
+    """The build sees none of the runner's environment, and not its network where that can be taken away."""
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    script = '#!/bin/sh\necho "$@" >told\nenv >environ\nreadlink /proc/self/ns/net >net\n'
+    (tmp_path / ".venv/bin/perfkb").write_text(script)
+    (tmp_path / ".venv/bin/perfkb").chmod(0o755)
+    run(step("Build", "check.yml"), tmp_path, PROM_TOKEN="s3cr3t")  # noqa: S106  # no password
+    assert (tmp_path / "told").read_text() == "build\n"
+    seen = {line.split("=")[0] for line in (tmp_path / "environ").read_text().splitlines()}
+    assert seen <= {"PATH", "PWD", "SHLVL", "OLDPWD", "_"}
+    if shell("unshare -rn true", tmp_path).returncode == 0:
+        assert (tmp_path / "net").read_text().strip() != str(Path("/proc/self/ns/net").readlink())
+
+
+def test_a_pull_request_does_without_a_store(tmp_path: Path) -> None:
+    """What a failed checkout left is no store."""
+    (tmp_path / ".snapshots/.git").mkdir(parents=True)
+    run(step("Do without a store", "check.yml"), tmp_path)
+    assert not (tmp_path / ".snapshots").exists()
+
+
+# -- the comment
+
+GH = """
+import json, os, sys
+from pathlib import Path
+here = Path(__file__).parent
+arguments = sys.argv[1:]
+assert arguments[:2] == ["api", "--method"]
+method, path, fields = arguments[2], arguments[3].removeprefix("repos/o/kb/"), arguments[4:]
+if method == "GET" and path == "pulls":
+    assert fields == ["-f", "state=open", "-f", "head=them:their/branch; touch x"]
+    sys.stdout.write((here / "pulls").read_text())
+elif path == "actions/runs/7/artifacts":
+    sys.stdout.write((here / "artifacts").read_text())
+elif path == "actions/artifacts/8/zip":
+    sys.stdout.buffer.write((here / "zip").read_bytes())
+elif method == "GET" and path == "issues/5/comments":
+    page = int(dict(each.split("=") for each in fields if "=" in each)["page"])
+    sys.stdout.write(json.dumps(json.loads((here / "comments").read_text())[100 * page - 100 : 100 * page]))
+else:
+    assert fields == ["--input", "-"]
+    (here / "posted").write_text(json.dumps([method, path, json.load(sys.stdin)["body"]]))
+"""
+BOT = {"user": {"login": "github-actions[bot]"}, "body": "<!-- perfkb diff -->\nold", "id": 99}
+
+
+@dataclass
+class Commenter:
+    """comment.yml's script, with a `gh` that answers from files and keeps what is posted."""
+
+    folder: Path
+
+    def answer(self, name: str, value: Any) -> None:
+        (self.folder / name).write_text(json.dumps(value))
+
+    def pack(self, data: bytes, mode: int = 0o644) -> None:
+        """The artifact: a file `diff.md`, or what its mode says that it is."""
+        info = zipfile.ZipInfo("diff.md")
+        info.external_attr = mode << 16
+        with zipfile.ZipFile(self.folder / "zip", "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr(info, data)
+
+    def run(self) -> list[str] | None:
+        """What was posted: the method, the path and the text."""
+        (script,) = (each["run"] for each in steps("comment.yml"))
+        environ = {
+            "GITHUB_REPOSITORY": "o/kb", "OWNER": "them", "BRANCH": "their/branch; touch x", "COMMIT": "c0ffee",
+            "RUN": "7", "RUN_URL": "https://github.example/o/kb/actions/runs/7", "GH_TOKEN": "s3cr3t",
+            "PATH": f"{self.folder}:{os.environ['PATH']}",
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=self.folder, env=environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        posted = self.folder / "posted"
+        return list(json.loads(posted.read_text())) if posted.exists() else None
+
+
+@pytest.fixture
+def commenter(tmp_path: Path) -> Commenter:
+    """An open pull request with nothing but somebody's comment, whose run told something."""
+    (tmp_path / "gh.py").write_text(GH)
+    (tmp_path / "gh").write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/gh.py "$@"\n')
+    (tmp_path / "gh").chmod(0o755)
+    made = Commenter(tmp_path)
+    made.answer("pulls", [{"number": 4, "head": {"sha": "0ld"}}, {"number": 5, "head": {"sha": "c0ffee"}}])
+    artifacts = [{"name": "preview", "id": 9, "size_in_bytes": 1}, {"name": "diff", "id": 8, "size_in_bytes": 900}]
+    made.answer("artifacts", {"artifacts": artifacts})
+    made.answer("comments", [{**BOT, "user": {"login": "mallory"}, "id": 1}, {**BOT, "body": "Hello", "id": 2}])
+    made.pack("## What this changes\n\n- `slow-list` `p95` −44.4 %\n".encode())
+    return made
+
+
+def test_the_first_comment(commenter: Commenter) -> None:
+    """What a run told is posted on the pull request whose last commit it ran for."""
+    posted = commenter.run()
+    assert posted is not None
+    assert posted[:2] == ["POST", "issues/5/comments"]
+    assert posted[2].startswith("<!-- perfkb diff -->\n*To copy a query, take it from the summary of [")
+    assert posted[2].endswith("\n\n## What this changes\n\n- `slow-list` `p95` −44.4 %\n")
+
+
+def test_the_next_comment(commenter: Commenter) -> None:
+    """A later run writes into the comment that is there, however many others there are; not into anybody else's."""
+    others = [{"user": {"login": "somebody"}, "body": "x", "id": number} for number in range(130)]
+    commenter.answer("comments", [*others, BOT])
+    posted = commenter.run()
+    assert posted is not None
+    assert posted[:2] == ["PATCH", "issues/comments/99"]
+
+
+def test_nothing_to_comment(commenter: Commenter) -> None:
+    """A run that told nothing, or too much, or whose commit is no longer the last one, is not posted."""
+    for artifacts in ([], [{"name": "diff", "id": 8, "size_in_bytes": 10_000_000}]):
+        commenter.answer("artifacts", {"artifacts": artifacts})
+        assert commenter.run() is None
+    commenter.answer("pulls", [{"number": 4, "head": {"sha": "0ld"}}])
+    assert commenter.run() is None
+
+
+def test_a_comment_is_harmless(commenter: Commenter) -> None:
+    """Whatever the pull request's own code made of its artifact, nothing of it notifies, links, loads or runs."""
+    hostile = (
+        "@everyone &#64;everyone &commat;team <img src=x> </details><!-- x --> ![a](https://e.example/p.png)\n"
+        "[a][b] [b]: https://e.example\n<https://e.example> https://e.example WWW.e.example a@b.example o/r#12 #3\n"
+        "$(touch x) `touch x` \0 \x1b[31m"
+    )
+    commenter.pack(hostile.encode() + b"\xff")
+    posted = commenter.run()
+    assert posted is not None
+    text = posted[2].split("\n", 2)[2]
+    assert not re.search(r"(?i)@\w|&\w|&#|<[!/\w]|\]\(|\]\[|\]:|://|www\.|#\d|\0", text)
+    assert text.replace("\u2060", "").strip("\n") == hostile.replace("\0", "")
+    assert not (commenter.folder / "x").exists()
+
+
+def test_a_comment_is_short(commenter: Commenter) -> None:
+    """No artifact is too much for a comment, and none fills the memory."""
+    commenter.pack(b"@" * 50_000_000)
+    posted = commenter.run()
+    assert posted is not None
+    assert len(posted[2]) < 65_536
+
+
+def test_a_comment_holds_no_file_of_the_machine(commenter: Commenter) -> None:
+    """A link in the artifact is text like any other."""
+    commenter.pack(b"/proc/self/environ", mode=0o120777)
+    posted = commenter.run()
+    assert posted is not None
+    assert posted[2].endswith("\n\n/proc/self/environ")
+    assert "s3cr3t" not in posted[2]
+
+
+# -- before a commit
+
+
+def test_the_hook_for_pre_commit(tmp_path: Path) -> None:
+    """The hook that a knowledge base may name ends with 1 for a bad story, which it names, and with 0 without."""
+    (hook,) = yaml.safe_load((PROJECT / ".pre-commit-hooks.yaml").read_text())
+    assert hook["id"] == "perfkb-check"
+    looked_at = ("stories/a.md", "site-config/sources.yml")
+    assert all(re.search(hook["files"], path) for path in looked_at)
+    assert not any(re.search(hook["files"], path) for path in ("README.md", "content/stories/a.md"))
+    assert not hook["pass_filenames"]
+    make_knowledge_base(tmp_path / "kb")
+    launcher(tmp_path / "bin" / hook["entry"])
+    command = f"PATH={tmp_path}/bin:$PATH {hook['entry']} {' '.join(hook['args'])}"
+    assert shell(command, tmp_path / "kb").returncode == 0
+    (tmp_path / "kb/stories/bad.md").write_text("---\ntitle: Bad\nstatus: repotred\n---\n")
+    done = shell(command, tmp_path / "kb")
+    assert done.returncode == 1
+    assert "stories/bad.md:3:1: PK104" in done.stdout
+
+
+# -- without GitHub
+
+
 def test_the_script_for_cron_publishes(tmp_path: Path) -> None:
     """The handbook's script refreshes and publishes, and with nothing usable leaves the site alone."""
     page = (PROJECT / "content/handbook/operation.md").read_text()
@@ -95,10 +325,8 @@ def test_the_script_for_cron_publishes(tmp_path: Path) -> None:
     assert found
     root, site = tmp_path / "kb", tmp_path / "www"
     make_knowledge_base(root)
-    launcher = tmp_path / "perfkb"
-    launcher.write_text(f'#!/bin/sh\nexec {sys.executable} -m perfkb "$@"\n')
-    launcher.chmod(0o755)
-    environ = {"PERFKB": str(launcher), "KB": str(root), "SITE": str(site)}
+    launcher(tmp_path / "perfkb")
+    environ = {"PERFKB": str(tmp_path / "perfkb"), "KB": str(root), "SITE": str(site)}
     run(found[1], tmp_path, **environ)
     assert (site / "index.html").is_file()
     (site / "marker").touch()

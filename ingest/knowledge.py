@@ -6,20 +6,27 @@ a file holds: mistakes are collected as problems.
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.clock import Clock, read_clock
-from ingest.errors import Problem, UserError, Where
+from ingest.closed import FOLDER as QUARTERS
+from ingest.closed import Closed, read_quarters
+from ingest.errors import Problem, UserError, Where, did_you_mean
 from ingest.fields import read_slug
 from ingest.marked import MAX_BODY_BYTES, MAX_BYTES, Marked
+from ingest.pins import PINNED, Pins, read_pins
 from ingest.settings import KNOWLEDGE_BASE_FILE, SOURCES_FILE, Configuration, Settings, read_settings, read_sources
 from ingest.story import Story, read_story
 
 
 @dataclass(frozen=True)
 class KnowledgeBase:
-    """All that a command works on. `problems` are those of files, not of single stories' contents."""
+    """All that a command works on.
+
+    `problems` are those of files, not of single stories' contents; `pins` are by story,
+    `quarters` the closed ones by name.
+    """
 
     root: Path
     config: Configuration
@@ -27,6 +34,8 @@ class KnowledgeBase:
     stories: tuple[Story, ...]
     clock: Clock
     problems: tuple[Problem, ...] = ()
+    pins: Mapping[str, Pins] = field(default_factory=dict)
+    quarters: Mapping[str, Closed] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -43,7 +52,9 @@ class KnowledgeBase:
         for story in self.stories:
             if story.slug == slug:
                 return story
-        raise UserError(None, f"there is no story {slug!r}", "see `perfkb status`")
+        close = did_you_mean(slug, (story.slug for story in self.stories))
+        hint = close if close.startswith("did") else "see `perfkb status`"
+        raise UserError(None, f"there is no story {slug!r}", hint)
 
 
 def find_root(start: Path) -> Path:
@@ -75,11 +86,15 @@ def read_knowledge_base(root: Path, environ: Mapping[str, str] = os.environ) -> 
             stories.append(_read_story(entry, root, config))
     stray += _orphans(root, {story.slug for story in stories})
     clock = read_clock(settings.now, environ)
-    return KnowledgeBase(root, config, marks, tuple(stories), clock, tuple(stray))
+    pins = {story.slug: read_pins(root, story.slug) for story in stories}
+    quarters = read_quarters(root)
+    stray += quarters.problems
+    return KnowledgeBase(root, config, marks, tuple(stories), clock, tuple(stray), pins, quarters.closed)
 
 
 def _read_optional(path: Path) -> bytes | None:
-    return _read_limited(path, MAX_BYTES) if path.exists() else None
+    # A link that leads nowhere is a mistake, and no knowledge base without configuration.
+    return _read_limited(path, MAX_BYTES) if path.exists() or path.is_symlink() else None
 
 
 def _read_limited(path: Path, limit: int) -> bytes:
@@ -98,7 +113,8 @@ def _read_story(entry: Path, root: Path, config: Configuration) -> Story:
 
 def _listed(folder: Path) -> list[Path]:
     """The entries of stories/ that mean something: hidden files are those of editors and systems."""
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name != "README.md")
+    known = ("README.md", QUARTERS)
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and entry.name not in known)
 
 
 def _stray(entry: Path, root: Path) -> list[Problem]:
@@ -127,7 +143,7 @@ def _orphans(root: Path, slugs: set[str]) -> Iterator[Problem]:
             what = "there is no story of this name beside the folder"
             yield Problem(_place(folder, root), "PK007", what, "remove or rename the folder")
         for entry in sorted(folder.iterdir()):
-            if entry.name != "pinned" or entry.is_symlink() or not entry.is_dir():
+            if entry.name != PINNED or entry.is_symlink() or not entry.is_dir():
                 what = "a story's folder holds its pinned evidence only"
                 yield Problem(_place(entry, root), "PK007", what, "see `pinned/`")
 

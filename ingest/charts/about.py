@@ -9,6 +9,7 @@ from ingest.charts.frame import TITLE_LENGTH, draw_placeholder
 from ingest.charts.svg import plain
 from ingest.charts.ticks import day_text
 from ingest.evidence import Facts, GoalFacts, SeriesFacts
+from ingest.evidence.figure import NoFigureError
 from ingest.story import Hypothesis, moment_of
 
 # What explains a line; reports and decisions stand in the timeline.
@@ -23,7 +24,7 @@ def or_placeholder(identity: str, title: str, make: Callable[[], Chart]) -> Char
     """The chart that `make` draws, or an empty plot that says why there is none."""
     try:
         return make()
-    except NothingToDrawError as reason:
+    except (NothingToDrawError, NoFigureError) as reason:
         return draw_placeholder(identity, title, str(reason))
 
 

@@ -10,6 +10,7 @@ from ingest.charts.base import Span
 from ingest.charts.ticks import day_text
 from ingest.evidence import Facts, SeriesFacts
 from ingest.story import Hypothesis, Test
+from ingest.units import format_percent
 
 AROUND = timedelta(days=14)
 """How much is shown before and after the window."""
@@ -41,7 +42,17 @@ class Asked:
         return frame[near]
 
     def observed(self, figure: str, until: pd.Timestamp | None) -> str:
-        """A figure of the window, as a note; `until` is the last moment that it covers, None where there is none."""
+        """A figure of the window, as a note; `until` is the last moment that it covers, None where there is none.
+
+        What was pinned is what was stated, and stands in place of what the data says today.
+        """
+        if pin := self.facts.tests[self.hypothesis.id].pin:
+            signed = pin.test.kind != "share"
+            value, low, high = (
+                format_percent(float(f"{each:.2g}"), signed=signed)
+                for each in (pin.effect.value, pin.effect.low, pin.effect.high)
+            )
+            return f"stated on {day_text(pin.stated)} {pin.stated.year}: {value}, between {low} and {high}"
         if until is None:
             return "no data in the test window yet"
         unfinished = until < self.window.end - timedelta(days=1)

@@ -8,10 +8,10 @@ import pandas as pd
 from ingest.charts.about import NothingToDrawError, marks
 from ingest.charts.asked import Asked
 from ingest.charts.base import Chart, Mark, TimeSeries
-from ingest.charts.figure import Figure, inside
 from ingest.charts.lines import Line, Lines, draw_lines
 from ingest.charts.timeseries import draw_time_series
 from ingest.evidence import SeriesFacts
+from ingest.evidence.figure import Figure, inside
 from ingest.story import moment_of
 from ingest.units import Quantity, format_percent, format_quantity
 

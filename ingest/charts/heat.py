@@ -42,7 +42,7 @@ def shares(*bounds: float) -> Scale:
 def even(values: Numbers, unit: str) -> Scale:
     """A scale with round, even steps for values in `unit`; what is not finite among them does not count."""
     finite = values[np.isfinite(values)]
-    if not np.ptp(finite) > 1e-9 * np.abs(finite).max():
+    if not finite.size or not np.ptp(finite) > 1e-9 * np.abs(finite).max():
         return Scale((), ())
     low, high = float(finite.min()), float(finite.max())
     inner = [(value, text) for value, text in value_ticks(low, high, unit, STEPS - 1) if low < value <= high]

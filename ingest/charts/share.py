@@ -13,9 +13,9 @@ from ingest.charts.about import NothingToDrawError, chart_id, marks, or_placehol
 from ingest.charts.asked import Asked
 from ingest.charts.base import Chart, TimeSeries, csv_text
 from ingest.charts.contrast import draw_change, draw_contrast, short_name
-from ingest.charts.figure import Figure, amounts
 from ingest.charts.timeseries import draw_time_series
 from ingest.evidence import Facts, SeriesFacts
+from ingest.evidence.figure import Figure, amounts
 from ingest.stats import day_starts
 from ingest.story import Hypothesis
 from ingest.units import format_duration, format_percent

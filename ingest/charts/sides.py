@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ingest.charts.about import NothingToDrawError, dates, midnight_after, why_empty
-from ingest.charts.figure import inside
 from ingest.evidence import Facts, SeriesFacts
+from ingest.evidence.figure import inside
 from ingest.stats import Buckets, day_starts
 from ingest.story import Fix, day_of, moment_of
 from ingest.units import format_quantity

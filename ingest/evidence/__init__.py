@@ -1,11 +1,13 @@
 """Stories and snapshots become `Facts`: all that a page needs, in one frozen object."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from ingest.errors import Problem
+from ingest.evidence.fixing import FixFacts, Hours, Sibling, fix_facts
 from ingest.evidence.goal import GoalFacts, goal_facts
 from ingest.evidence.series import (
     DEFAULT_QUANTILE,
@@ -17,14 +19,16 @@ from ingest.evidence.series import (
     Stored,
     series_facts,
 )
+from ingest.evidence.testing import TestFacts, hypothesis_facts
 from ingest.evidence.timeline import Event, timeline
+from ingest.pins import NO_PINS, Pins
 from ingest.settings import Configuration
 from ingest.story import Said, Story, moment_of
 from ingest.units import Effort
 
 __all__ = [
-    "HEALTH_STATES", "Attempt", "Event", "Facts", "GoalFacts", "Health", "Recent", "ReportFacts", "SeriesFacts",
-    "Stored", "gather",
+    "HEALTH_STATES", "Attempt", "Event", "Facts", "FixFacts", "GoalFacts", "Health", "Hours", "Recent", "ReportFacts",
+    "SeriesFacts", "Sibling", "Stored", "TestFacts", "gather",
 ]  # fmt: skip
 
 
@@ -45,12 +49,17 @@ class ReportFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that is known of a story as of `now`; `zone` is the one whose days are meant."""
+    """All that is known of a story as of `now`; `zone` is the one whose days are meant.
+
+    `tests` and `fixes` are by the ids of hypotheses and fixes.
+    """
 
     story: Story
     owner: str | None
     series: dict[str, SeriesFacts]
     goal: GoalFacts | None
+    tests: dict[str, TestFacts]
+    fixes: dict[str, FixFacts]
     reports: ReportFacts
     events: tuple[Event, ...]
     problems: tuple[Problem, ...]
@@ -111,10 +120,13 @@ def gather(
     problems: tuple[Problem, ...],
     now: datetime,
     repeated_by: tuple[Story, ...] = (),
+    pins: Pins = NO_PINS,
+    siblings: Mapping[str, Sequence[Sibling]] = MappingProxyType({}),
 ) -> Facts:
     """The facts of `story`; `stored` and `attempts` are by the names of its series.
 
-    `repeated_by` are the stories that name this one as the same problem.
+    `repeated_by` are the stories that name this one as the same problem, `siblings` by fix the
+    other fixes of the same figure.
     """
     settings = config.settings
     goal = story.front.slo
@@ -139,8 +151,25 @@ def gather(
         owner=story.front.owner or (area.team if area else None),
         series=series,
         goal=_goal(story, series, settings.timezone),
+        tests={
+            each.id: hypothesis_facts(each, series, pins.tested.get(each.id), settings.timezone, now)
+            for each in story.front.hypotheses
+        },
+        fixes={
+            each.id: fix_facts(
+                story.slug,
+                each,
+                goal,
+                series,
+                pins.judged.get(each.id),
+                siblings.get(each.id, ()),
+                settings.timezone,
+                now,
+            )
+            for each in story.front.fixes
+        },
         reports=_reports(story, repeated_by),
-        events=timeline(story, settings.timezone),
+        events=timeline(story, settings.timezone, pins),
         problems=problems,
         now=now,
         zone=settings.timezone,

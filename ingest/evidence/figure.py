@@ -1,4 +1,4 @@
-"""What a hypothesis compares, of one series: its amounts, or the figure of its hours, days and windows."""
+"""What is compared, of one series: its amounts, or the figure of its hours, days and windows."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ingest.charts.about import NothingToDrawError
-from ingest.evidence import SeriesFacts
-from ingest.stats import Buckets, day_starts
+from ingest.evidence.series import DEFAULT_QUANTILE, SeriesFacts, summary
+from ingest.stats import Buckets, Range, day_starts
 from ingest.units import Quantity
+
+
+class NoFigureError(Exception):
+    """Why series cannot be compared, as a reader should be told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +40,17 @@ class Figure:
         """One row a step: `value`, for a quantile with the edges `low` and `high` of its bucket."""
         buckets = self.series.buckets
         if buckets is None:
-            return self.series.hours
-        return self._of(buckets, pd.DatetimeIndex(self.series.rows.index))
+            return summary(self.series.rows, self._index, self.series.series.kind, DEFAULT_QUANTILE)
+        return self._of(buckets, self._index)
 
     @property
     def days(self) -> pd.DataFrame:
         """Likewise, one row a day."""
         buckets = self.series.buckets
+        groups = day_starts(self._index, self.zone)
         if buckets is None:
-            return self.series.days
-        days, starts = pd.factorize(day_starts(pd.DatetimeIndex(self.series.rows.index), self.zone))
+            return summary(self.series.rows, groups, self.series.series.kind, DEFAULT_QUANTILE)
+        days, starts = pd.factorize(groups)
         return self._of(buckets.grouped(days.astype(np.int64), len(starts)), pd.DatetimeIndex(starts))
 
     def over(self, rows: npt.NDArray[np.bool_]) -> float:
@@ -59,6 +63,18 @@ class Figure:
         values, kind = chosen["value"], self.series.series.kind
         a_day = timedelta(days=1) / self.series.step if kind == "total" else 1.0
         return float(values.median() if kind in ("latency", "ratio") else values.mean() * a_day)
+
+    @property
+    def _index(self) -> pd.DatetimeIndex:
+        return pd.DatetimeIndex(self.series.rows.index)
+
+    def whole(self) -> Range:
+        """The figure of all rows together; a quantile with its bucket's edges. NaN where there are no rows."""
+        buckets = self.series.buckets
+        if buckets is not None and self.quantile:
+            return buckets.quantile(self.quantile)
+        value = self.over(np.ones(len(self.series.rows), dtype=bool))
+        return Range(value, value, value)
 
     def _of(self, buckets: Buckets, index: pd.DatetimeIndex) -> pd.DataFrame:
         if not self.quantile:
@@ -74,17 +90,17 @@ def inside(series: SeriesFacts, start: datetime, end: datetime) -> npt.NDArray[n
 
 
 def amounts(series: SeriesFacts, unit: str) -> "pd.Series[float]":
-    """What each step adds to a whole in `unit`; NothingToDrawError for a series that does not add up."""
+    """What each step adds to a whole in `unit`; NoFigureError for a series that does not add up."""
     kind, rows = series.series.kind, series.rows
     if kind not in ("histogram", "total", "rate"):
-        raise NothingToDrawError(f"“{series.title}” is a {kind}, which does not add up to a share.")
+        raise NoFigureError(f"“{series.title}” is a {kind}, which does not add up to a share.")
     column = "sum" if kind == "histogram" else "value"
     if len(rows) and column not in rows:
-        raise NothingToDrawError(f"“{series.title}” lacks the sum of its values, so nothing can be a share of it.")
+        raise NoFigureError(f"“{series.title}” lacks the sum of its values, so nothing can be a share of it.")
     try:
         factor = Quantity(1, series.unit).to(unit)
     except ValueError as error:
-        raise NothingToDrawError(f"“{series.title}” cannot be a share: {error}.") from None
+        raise NoFigureError(f"“{series.title}” cannot be a share: {error}.") from None
     seconds = series.step.total_seconds() if kind == "rate" else 1.0
     found: pd.Series[float] = rows[column] if len(rows) else pd.Series([], index=rows.index, dtype="float64")
     return found * factor * seconds

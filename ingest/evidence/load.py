@@ -1,19 +1,34 @@
 """From the store to Facts: the one place where evidence touches files."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from ingest.errors import Problem
-from ingest.evidence import Attempt, Facts, Stored, gather
+from ingest.evidence import Attempt, Facts, Sibling, Stored, gather
+from ingest.evidence.fixing import figure_of
 from ingest.health import read_health
 from ingest.knowledge import KnowledgeBase
+from ingest.pins import NO_PINS
 from ingest.snapshots import CorruptSnapshotError, Store
-from ingest.story import Story
+from ingest.story import Story, day_of
 
 
-def load_facts(base: KnowledgeBase, problems: dict[str, tuple[Problem, ...]], stories: Iterable[Story]) -> list[Facts]:
-    """The facts of `stories` from what the store holds; the network is not touched."""
+def load_facts(
+    base: KnowledgeBase,
+    problems: dict[str, tuple[Problem, ...]],
+    stories: Iterable[Story],
+    gather: Callable[..., Facts] = gather,
+) -> list[Facts]:
+    """The facts of `stories` from what the store holds; the network is not touched.
+
+    Another `gather` may know some of them already.
+    """
     store = Store(base.store)
+    siblings = _siblings(base)
+    repeated: dict[str, list[Story]] = {}
+    for story in base.stories:
+        if story.front.same_as:
+            repeated.setdefault(story.front.same_as, []).append(story)
     attempts: dict[str, dict[str, Attempt]] = {}
     for (slug, name), outcome in read_health(base.store).items():
         attempts.setdefault(slug, {})[name] = Attempt(datetime.fromisoformat(outcome.at), outcome.reason)
@@ -25,10 +40,35 @@ def load_facts(base: KnowledgeBase, problems: dict[str, tuple[Problem, ...]], st
             attempts.get(story.slug, {}),
             problems.get(story.slug, ()),
             base.clock.now,
-            tuple(other for other in base.stories if other.front.same_as == story.slug),
+            tuple(repeated.get(story.slug, ())),
+            base.pins.get(story.slug, NO_PINS),
+            siblings.get(story.slug, {}),
         )
         for story in stories
     ]
+
+
+def _siblings(base: KnowledgeBase) -> dict[str, dict[str, list[Sibling]]]:
+    """Of every shipped fix, by story and id, the other fixes of the same series: source and query.
+
+    Whichever quantile each should change: a deploy moves them all, and all earn hours by one mean.
+    """
+    groups: dict[str, list[Sibling]] = {}
+    for story in base.stories:
+        pins = base.pins.get(story.slug, NO_PINS)
+        for fix in story.front.fixes:
+            name, _ = figure_of(fix, story.front.slo, story.series)
+            series = story.series.get(name or "")
+            if fix.shipped and series:
+                judged = pins.judged.get(fix.id)
+                key = series.fingerprint(base.config.step_of(series))
+                shipped = day_of(fix.shipped, base.settings.timezone)
+                groups.setdefault(key, []).append(Sibling(story.slug, fix.id, shipped, judged.mean if judged else None))
+    found: dict[str, dict[str, list[Sibling]]] = {}
+    for group in groups.values():
+        for each in group:
+            found.setdefault(each.slug, {})[each.id] = [other for other in group if other is not each]
+    return found
 
 
 def _stored(store: Store, slug: str, name: str) -> Stored:

@@ -131,7 +131,7 @@ def series_facts(
     changed = snapshot is not None and snapshot.manifest.query_hash != series.fingerprint(asked)
     readable = snapshot is not None and snapshot.manifest.kind == series.kind
     rows = snapshot.rows if snapshot and readable else pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC", name="time"))
-    hours = _summary(rows, rows.index, series.kind, quantile)  # type: ignore[arg-type]
+    hours = summary(rows, rows.index, series.kind, quantile)  # type: ignore[arg-type]
     starts = day_starts(rows.index, zone) if len(rows) else rows.index  # type: ignore[arg-type]
     return SeriesFacts(
         slug=slug,
@@ -146,12 +146,12 @@ def series_facts(
         attempt=attempt,
         rows=rows,
         hours=hours,
-        days=_summary(rows, starts, series.kind, quantile),  # type: ignore[arg-type]
+        days=summary(rows, starts, series.kind, quantile),  # type: ignore[arg-type]
         recent=_recent(rows, series, quantile, step),
     )
 
 
-def _summary(rows: pd.DataFrame, groups: pd.DatetimeIndex, kind: str, quantile: float) -> pd.DataFrame:
+def summary(rows: pd.DataFrame, groups: pd.DatetimeIndex, kind: str, quantile: float) -> pd.DataFrame:
     """One row for each distinct moment of `groups`, which names the group of each row."""
     if rows.empty:
         return pd.DataFrame({"value": []}, index=rows.index, dtype="float64")

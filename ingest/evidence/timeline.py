@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from ingest.pins import NO_PINS, Pins
 from ingest.story import Fix, FrontMatter, Hypothesis, Said, Story, day_of, moment_of
 from ingest.units import format_duration, format_percent
 
@@ -25,11 +26,11 @@ class Event:
     link: str = ""
 
 
-def timeline(story: Story, zone: ZoneInfo) -> tuple[Event, ...]:
+def timeline(story: Story, zone: ZoneInfo, pins: Pins = NO_PINS) -> tuple[Event, ...]:
     """The events of a story, oldest first; those of one moment in the order of the method."""
     found = [
         Event(moment_of(when, zone), day_of(when, zone), kind, label, text, anchor, link)
-        for when, kind, label, text, anchor, link in _events(story.front)
+        for when, kind, label, text, anchor, link in (*_events(story.front), *_judgements(pins))
     ]
     return tuple(sorted(found, key=lambda event: event.at))
 
@@ -51,6 +52,14 @@ def _events(front: FrontMatter) -> Iterator[tuple[date | datetime, str, str, str
         yield from _of_fix(fix)
     if front.parked:
         yield front.parked.date, "parked", "parked", f"Parked: {front.parked.because}", "", ""
+
+
+def _judgements(pins: Pins) -> Iterator[tuple[date | datetime, str, str, str, str, str]]:
+    words = {"undetected": "no detectable change", "unusual": "improved, but the week before was unusual"}
+    for name, pin in pins.judged.items():
+        effect = format_percent(float(f"{pin.change.effect:.2g}"), signed=True)
+        text = f"Impact of {name} judged: {words.get(pin.verdict, pin.verdict)} ({pin.figure} {effect})"
+        yield pin.stated, "judged", "judged", text, f"fix-{name}", ""
 
 
 def _of_hypothesis(hypothesis: Hypothesis) -> Iterator[tuple[date | datetime, str, str, str, str, str]]:

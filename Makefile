@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SYNC := .venv/.synced
 
-.PHONY: site test lint serve bench bench-statistics lock clean
+.PHONY: site test lint serve soak bench bench-statistics lock clean
 
 site: $(SYNC)
 	$(BIN)/perfkb refresh
@@ -20,6 +20,9 @@ lint: $(SYNC)
 serve: $(SYNC)
 	$(BIN)/perfkb refresh
 	$(BIN)/perfkb serve
+
+soak: $(SYNC)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 bench: $(SYNC)
 	$(BIN)/python -m tests.bench

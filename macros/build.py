@@ -2,7 +2,11 @@
 
 import logging
 import shutil
+import signal
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +17,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import Abort, MkDocsException
 
 from ingest.errors import UserError
+
+WORKSHOP = ".site-"
+LONGEST_BUILD = 3600.0
 
 
 def mkdocs_yml(root: Path) -> Path:
@@ -35,16 +42,23 @@ def build_site(root: Path, site_dir: Path | None, *, strict: bool, say: Callable
             target = (site_dir or Path(config.site_dir)).resolve()
             _refuse_to_replace(target, root.resolve())
             target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".site-", dir=target.parent) as workshop:
+            _sweep(target.parent)
+            with _orderly_end(), tempfile.TemporaryDirectory(prefix=WORKSHOP, dir=target.parent) as workshop:
                 config.site_dir = f"{workshop}/new"
                 _build(config)
                 _replace(target, Path(workshop))
         except Abort as error:
             say(error.format_message())
-            say("nothing was published, and what was there stays; `perfkb build --quarantine` publishes all the same")
+            way_out = "; `perfkb build --quarantine` publishes all the same" if "strict mode" in error.message else ""
+            say(f"nothing was published, and what was there stays{way_out}")
             return False
         except MkDocsException as error:
             raise UserError(None, str(error)) from None
+        except UnicodeDecodeError as error:
+            # MkDocs has named the file.
+            raise UserError(None, f"a page is not UTF-8: {error.reason}", "save it as UTF-8") from None
+        except OSError as error:
+            raise UserError(error.filename or str(target), error.strerror or str(error)) from None
     say(f"built {target}; look at it with `perfkb serve`")
     return True
 
@@ -60,10 +74,40 @@ def _refuse_to_replace(target: Path, root: Path) -> None:
         raise UserError(str(target), "this is not a folder", "name another --site-dir")
 
 
+def _sweep(folder: Path) -> None:
+    """Removes what builds left that were killed; one that runs beside this one is younger."""
+    for left in folder.glob(f"{WORKSHOP}*"):
+        if left.is_dir() and not left.is_symlink() and time.time() - left.stat().st_mtime > LONGEST_BUILD:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """A SIGTERM ends the build like any error, so that nothing is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(_terminated(number)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminated(number: int) -> int:
+    """The exit status of a process that a signal ended, as shells have it."""
+    return 128 + number
+
+
 def _build(config: MkDocsConfig) -> None:
     config.plugins.on_startup(command="build", dirty=False)
     try:
         build(config)
+    except SystemExit as stop:
+        if isinstance(stop, Abort) or stop.code == _terminated(signal.SIGTERM):
+            raise
+        # The macros plugin has said where, and ends the interpreter.
+        raise Abort("a macro in content/ failed") from None
     finally:
         config.plugins.on_shutdown()
 
@@ -83,8 +127,11 @@ class _Warnings(logging.Handler):
         self.say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        ours = record.name.endswith(".perfkb")
-        self.say(record.getMessage() if ours else f"{record.levelname.lower()}: {record.getMessage()}")
+        ours, text = record.name.endswith(".perfkb"), record.getMessage()
+        if text.startswith("[macros]"):
+            # Markdown of several lines, with a traceback.
+            text = " ".join(text.partition("```\nTraceback")[0].replace("```", "").split())
+        self.say(text if ours else f"{record.levelname.lower()}: {text}")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import nh3
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from macros import words
+from macros import verdicts, words
 
 _TAGS = nh3.ALLOWED_TAGS | {"input", "label", "details", "summary", "figure", "figcaption", "section"}
 _ATTRIBUTES: dict[str, set[str]] = {
@@ -33,6 +33,15 @@ _ATTRIBUTES: dict[str, set[str]] = {
 _INPUT_TYPES = {"checkbox", "radio"}
 # Ids of the theme's own controls: a narrative that took one over could open or close them.
 _RESERVED_ID = re.compile(r"__(?!tabbed_|codelineno|span)")
+# What Markdown and its extensions write themselves. Any other class could be one of the theme's or
+# our own parts, which a narrative must not imitate, or make the theme load a script from elsewhere.
+_CLASS = re.compile(
+    r"admonition(-title)?|inline|end|note|abstract|summary|tldr|info|todo|tip|hint|important|success|check|done"
+    r"|question|help|faq|warning|caution|attention|failure|fail|missing|danger|error|bug|example|quote|cite"
+    r"|tabbed-[a-z]+|task-list(-[a-z]+)?|footnote(-[a-z]+)?|headerlink"
+    r"|highlight(table)?|linenos|linenodiv|filename|code|language-[\w+#.-]+"
+    r"|[a-z][a-z0-9]{0,2}"  # the names that Pygments gives to words of code
+)
 
 
 def clean_narrative(html: str) -> str:
@@ -60,11 +69,10 @@ def _allowed(tag: str, attribute: str, value: str) -> str | None:
         # A picture of another host would tell that host who reads the page; browsers take many
         # spellings for one.
         return None
-    if attribute == "class" and re.search(r"(^|\s)(md-|mermaid)", value):
-        # The theme's own parts, and what makes it load a script from elsewhere.
-        return None
-    if attribute in ("class", "id", "name") and "pk-" in value:
-        # Our own parts of the page must not be imitated, nor their anchors taken.
+    if attribute == "class":
+        return " ".join(name for name in value.split() if _CLASS.fullmatch(name)) or None
+    if attribute in ("id", "name") and "pk-" in value:
+        # Anchors of our own parts must not be taken.
         return None
     return value
 
@@ -81,7 +89,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(words.FILTERS)
+    made.filters.update(words.FILTERS | verdicts.FILTERS)
     return made
 
 

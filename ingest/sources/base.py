@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-import numpy as np
 import pandas as pd
 
 from ingest.errors import FetchError, UserError
 from ingest.fields import Strict
 from ingest.story import Series
+
+LARGEST = 1e100
+"""Beyond this a value is a fault of its source, and no sum of such values could be told."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Source(Protocol):
 def tidy(fetched: Fetched, window: Window) -> Fetched:
     """The answer with its rows in order, on the window's steps, and numbers only.
 
-    A row with a value that is not finite is a gap, never a zero. Raises FetchError where
+    A row with a value that is not finite, or beyond LARGEST, is a gap, never a zero. Raises FetchError where
     two rows of one step contradict each other, or a row stands between the steps.
     """
     rows = fetched.rows.astype("float64")
@@ -103,7 +105,7 @@ def tidy(fetched: Fetched, window: Window) -> Fetched:
     if off_step.any():
         what = f"a row at {rows.index[off_step][0].isoformat()} does not begin a step of {window.step}"
         raise FetchError(what, fault="answer")
-    present = rows.replace([np.inf, -np.inf], np.nan)
+    present = rows.where(rows.abs() <= LARGEST)
     # Every histogram row needs its total; a bucket that was born later may be missing.
     needed = [column for column in present.columns if column in ("value", "le=+Inf", "sum")]
     present = present.dropna(subset=needed)

@@ -86,6 +86,15 @@ def test_our_own_parts_cannot_be_imitated() -> None:
     assert "__search" not in html
 
 
+@pytest.mark.parametrize(
+    "name", ["md-button", "md-overlay", "pk-card", "mermaid", "grid", "no-print", "arithmatex", "admonition-x", "Md-nav"]
+)
+def test_classes_of_others(name: str) -> None:
+    """Of a list of classes those stay that Markdown writes itself; the theme's, ours and any other go."""
+    assert rendered(f'<p class="{name}\nnote {name}">x</p>') == '<p class="note">x</p>'
+    assert rendered(f"x\n{{: .{name} }}") == "<p>x</p>"
+
+
 def test_a_second_title_becomes_a_section() -> None:
     """The page has one first-level heading, the story's title."""
     assert "<h2" in rendered("# Mine")

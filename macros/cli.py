@@ -43,23 +43,17 @@ def build(context: click.Context, site_dir: Path | None, quarantine: bool) -> No
 @click.option("--open", "open_browser", is_flag=True, help="Open the preview in a browser.")
 @click.pass_context
 def serve(context: click.Context, port: int, open_browser: bool) -> None:
-    """Preview the site; it rebuilds when a story, a page or the configuration is saved."""
-    from mkdocs.commands.serve import serve as serve_site
-    from mkdocs.exceptions import Abort, MkDocsException
+    """Preview the site; it rebuilds when a story, a page, the configuration or the theme is saved.
 
-    from macros.build import mkdocs_yml
+    Mistakes are shown in the page they are in. What `refresh` fetches is shown from the next save on.
+    """
+    from macros.preview import preview
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
-    # It would announce every one of its steps at every rebuild.
-    logging.getLogger("mkdocs.plugins.mkdocs_macros").setLevel(logging.WARNING)
-    try:
-        _check_port(port)
-        serve_site(str(mkdocs_yml(root_of(context))), dev_addr=f"127.0.0.1:{port}", open_in_browser=open_browser)
-    except Abort as error:
-        click.echo(f"perfkb: {error.format_message()}", err=True)
-        sys.exit(1)
-    except MkDocsException as error:
-        raise UserError(None, str(error)) from None
+    # It would announce every one of its steps at every rebuild; what is wrong with a page is told by ours.
+    logging.getLogger("mkdocs.plugins.mkdocs_macros").setLevel(logging.CRITICAL)
+    _check_port(port)
+    preview(root_of(context), port, open_browser=open_browser)
 
 
 def _check_port(port: int) -> None:

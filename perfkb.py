@@ -28,6 +28,9 @@ for command in (*ingest_commands, *macros_commands):
 
 def main() -> None:
     """Runs the command line; a user's mistake ends it with one line and exit status 2."""
+    if not os.environ.get("SOURCE_DATE_EPOCH", "."):
+        # Empty is as good as not set, but NumPy reads it as a number when parts of it are imported.
+        del os.environ["SOURCE_DATE_EPOCH"]
     try:
         perfkb(standalone_mode=True)
     except BusyError as error:
@@ -40,6 +43,11 @@ def main() -> None:
         # The reader, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        # A full disk, a file that may not be read: nothing that a traceback would explain.
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"perfkb: {place}{error.strerror or error}", err=True)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 
 from ingest.errors import UserError
-from macros.html import render
 
 log = logging.getLogger("mkdocs.plugins.perfkb")
 
@@ -38,6 +37,8 @@ def _bound(env: Any, make: Callable[..., Any]) -> Callable[..., Any]:
             return make(plugin.site, "../" * depth or "./", *arguments, **options)
         except UserError as error:
             # mkdocs-macros would print a traceback; a warning fails a strict build as well.
+            from macros.html import render  # what draws pages is heavy, and `perfkb --help` needs none of it
+
             log.warning("content/%s: %s: %s", env.page.file.src_uri, make.__name__, error)
             return render("mistake.html", text=f"{make.__name__}: {error}")
 

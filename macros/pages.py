@@ -15,9 +15,9 @@ from ingest.evidence import Facts
 from macros.html import clean_narrative, render
 from macros.site import Drawn, Site
 
-_IMAGE = re.compile(r"(?:<p>\s*)?<img\b([^>]*)>(?:\s*</p>)?")
-_SOURCE = re.compile(r'\bsrc="([^"]*)"')
-_CAPTION = re.compile(r'\balt="([^"]*)"')
+# An attribute's value may hold what ends an element, or what looks like another attribute.
+_IMAGE = re.compile(r"""(?:<p>\s*)?<img\b((?:[^>"]|"[^"]*")*)>(?:\s*</p>)?""")
+_ATTRIBUTE = re.compile(r"""([a-z]+)="([^"]*)\"""")
 
 QUESTIONS = {
     "who": "For whom is it slow?",
@@ -156,23 +156,22 @@ def _sections(facts: Facts, more_charts: bool) -> list[Section]:
 
 def _place(site: Site, facts: Facts, image: re.Match[str], page_url: str, here: str, placed: set[str]) -> str:
     """A chart where the narrative put its image; any other image stays as it is."""
-    source = _SOURCE.search(image[1])
-    if not source:
+    given = {name: unescape(value) for name, value in _ATTRIBUTE.findall(image[1])}
+    if not given.get("src"):
         return ""
-    address = urljoin(f"/{page_url}", unescape(source[1]))
+    address = urljoin(f"/{page_url}", given["src"])
     found = re.fullmatch(r"/stories/([^/]+)/([^/]+)\.svg", address)
     drawn = site.charts.get(found[1], {}).get(found[2]) if found else None
     if not found or not drawn or f"{found[1]}/{found[2]}" in placed:
         return image[0]
     placed.add(f"{found[1]}/{found[2]}")
     owner = site.facts[found[1]]
-    caption = _CAPTION.search(image[1])
-    folder = here if owner is facts else source[1].rpartition("/")[0] + "/"
-    return figure(site, owner, drawn, unescape(caption[1]) if caption else "", folder)
+    folder = here if owner is facts else given["src"].rpartition("/")[0] + "/"
+    return figure(site, owner, drawn, given.get("alt", ""), folder, elsewhere=owner is not facts)
 
 
-def figure(site: Site, facts: Facts, drawn: Drawn, caption: str, folder: str) -> Markup:
-    """A chart with its caption, its numbers and its provenance."""
+def figure(site: Site, facts: Facts, drawn: Drawn, caption: str, folder: str, *, elsewhere: bool = False) -> Markup:
+    """A chart with its caption, its numbers and its provenance; of a story `elsewhere`, with its name."""
     return render(
         "figure.html",
         site=site,
@@ -182,4 +181,5 @@ def figure(site: Site, facts: Facts, drawn: Drawn, caption: str, folder: str) ->
         svg=Markup(drawn.chart.svg),  # noqa: S704  # ours: ingest.charts escapes labels
         caption=caption,
         folder=folder,
+        elsewhere=elsewhere,
     )

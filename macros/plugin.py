@@ -6,9 +6,12 @@ shows in `ingest.charts`.
 
 import logging
 import os
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from jinja2 import Environment
 from mkdocs.config import config_options
 from mkdocs.config.base import Config
 from mkdocs.config.defaults import MkDocsConfig
@@ -23,18 +26,29 @@ from mkdocs.utils import get_relative_url
 
 from ingest.charts.numbers import days_csv, hours_csv
 from ingest.errors import UserError
+from ingest.evidence import Facts
+from ingest.pins import pinned_files
+from macros.guard import GuardedPage, mistake
+from macros.impact import impact_files
+from macros.limits import SECONDS_A_PAGE, TooLongError, time_limit
 from macros.pages import safe_headings, story_page, story_source
+from macros.policy import write_headers
 from macros.site import Site, load_site, stories_json
+from macros.warm import Warm, WarmTemplates
 
 log = logging.getLogger("mkdocs.plugins.perfkb")
 
 THEME = Path(__file__).parent / "theme"
+TEMPLATES = Path(__file__).parent / "templates"
+CHECKOUT = (Path(__file__).parent.parent / "pyproject.toml").is_file()
 STYLESHEETS = [
     f"assets/stylesheets/{path.name}"
     for path in sorted((THEME / "assets/stylesheets").glob("perfkb*.css"), key=lambda path: path.stem)
 ]
 EPOCH = "SOURCE_DATE_EPOCH"
 SCRIPT = "assets/javascripts/perfkb.js"
+NOTES = "<!-- perfkb: notes -->"
+"""Where a preview writes onto a page what is wrong with it."""
 
 
 class PerfkbConfig(Config):
@@ -50,7 +64,10 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
     def __init__(self) -> None:
         self.site: Site | None = None
         self.previewing = False
+        self.warm = Warm()
+        self.templates = WarmTemplates()
         self.slugs: dict[str, str] = {}
+        self.pages: dict[str, str] = {}
         self.epoch_before: str | None = None
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:  # noqa: ARG002
@@ -59,6 +76,8 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         """Reads the knowledge base, and puts the product's theme under the company's."""
+        if "macros" not in config.plugins:
+            raise PluginError("mkdocs.yml: the plugin `macros` is missing; the pages in content/ need it")
         self.site = self._load(config)
         settings = self.site.settings
         config.site_name = settings.name
@@ -76,7 +95,7 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
         clock = self.site.base.clock
         self.epoch_before = os.environ.get(EPOCH)
         if clock.fixed:
-            os.environ[EPOCH] = str(int(clock.now.timestamp()))
+            os.environ[EPOCH] = str(min(int(clock.now.timestamp()), 2**32 - 1))
 
     def _give_back_clock(self) -> None:
         if self.epoch_before is None:
@@ -84,18 +103,23 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
         else:
             os.environ[EPOCH] = self.epoch_before
 
-    def on_post_build(self, *, config: MkDocsConfig) -> None:  # noqa: ARG002
-        """Leaves the environment as it was."""
+    @event_priority(-100)
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        """Says beside the pages what they may do in a browser, and leaves the environment as it was."""
+        write_headers(Path(config.site_dir))
         self._give_back_clock()
 
     def on_build_error(self, *, error: Exception) -> None:  # noqa: ARG002
         """Leaves the environment as it was."""
         self._give_back_clock()
 
+    def root_of(self, config: MkDocsConfig) -> Path:
+        """The knowledge base's folder."""
+        return Path(config.config_file_path).parent / (self.config.root or ".")
+
     def _load(self, config: MkDocsConfig) -> Site:
-        root = Path(config.config_file_path).parent / (self.config.root or ".")
         try:
-            site = load_site(root.resolve(), drafts=self.previewing)
+            site = load_site(self.root_of(config).resolve(), drafts=self.previewing, warm=self.warm)
         except UserError as error:
             raise PluginError(str(error)) from None
         for problem in site.report.problems:
@@ -117,23 +141,45 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
         """Adds a page a story, its charts and their numbers, and the stories as data."""
+        self.slugs, self.pages = {}, {}
+        for made in self._generated(config):
+            if files.get_file_from_path(made.src_uri):
+                raise PluginError(f"content/{made.src_uri} stands where a file of a story belongs; rename one of them")
+            files.append(made)
+        return files
+
+    def _generated(self, config: MkDocsConfig) -> Iterator[File]:
         assert self.site is not None  # noqa: S101  # on_config sets it
-        self.slugs = {}
         for facts in self.site.facts.values():
             page = self._page(config, f"stories/{facts.slug}.md", story_source(facts))
             page.edit_uri = f"../{facts.story.path}"
+            GuardedPage(page, config, facts.story.path)
             self.slugs[page.src_uri] = facts.slug
-            files.append(page)
-            for stem, drawn in self.site.charts[facts.slug].items():
-                files.append(File.generated(config, f"stories/{facts.slug}/{stem}.svg", content=drawn.chart.svg))
-                if drawn.place.kind != "series":  # whose steps and days follow
-                    files.append(File.generated(config, f"stories/{facts.slug}/{stem}.csv", content=drawn.chart.csv))
-            for name, series in facts.series.items():
-                stem = f"stories/{facts.slug}/{name}"
-                files.append(File.generated(config, f"{stem}.csv", content=hours_csv(series)))
-                files.append(File.generated(config, f"{stem}.days.csv", content=days_csv(series)))
-        files.append(File.generated(config, "stories.json", content=stories_json(self.site)))
-        return files
+            yield page
+            yield from self._data_files(config, facts)
+        texts = {
+            "priorities.svg": self.site.priorities_chart.svg,
+            "priorities.csv": self.site.priorities_chart.csv,
+            "stories.json": stories_json(self.site),
+            **impact_files(self.site),
+        }
+        for name, text in texts.items():
+            yield File.generated(config, name, content=text)
+
+    def _data_files(self, config: MkDocsConfig, facts: Facts) -> Iterator[File]:
+        assert self.site is not None  # noqa: S101  # on_config sets it
+        for stem, drawn in self.site.charts[facts.slug].items():
+            yield File.generated(config, f"stories/{facts.slug}/{stem}.svg", content=drawn.chart.svg)
+            if drawn.place.kind != "series":  # whose steps and days follow
+                yield File.generated(config, f"stories/{facts.slug}/{stem}.csv", content=drawn.chart.csv)
+        for name, series in facts.series.items():
+            stem = f"stories/{facts.slug}/{name}"
+            for ending, make in ((".csv", hours_csv), (".days.csv", days_csv)):
+                text = self.warm.of_this((stem, ending), series, partial(make, series))
+                yield File.generated(config, stem + ending, content=text)
+        for path in pinned_files(self.site.base.root, facts.slug, self.site.base.pins[facts.slug]):
+            address = path.relative_to(self.site.base.root).as_posix()
+            yield File.generated(config, address, abs_src_path=str(path))
 
     @staticmethod
     def _page(config: MkDocsConfig, path: str, source: str) -> File:
@@ -150,6 +196,12 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
                 file.page.parent = parent
         return nav
 
+    def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> Environment:  # noqa: ARG002
+        """Spares a preview compiling the theme at every save."""
+        if self.previewing:
+            env.bytecode_cache = self.templates
+        return env
+
     @event_priority(100)
     def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG002
         """Refuses to go on where a story's page is not closed to templates, whatever the reason."""
@@ -160,22 +212,38 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
     @event_priority(-50)
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG002
         """Makes a story's narrative safe, and puts its facts around it."""
+        self.pages[page.file.src_uri] = page.file.dest_uri
+        made = self._content(html, page)
+        return f"{NOTES}{made}" if self.previewing else made
+
+    def _content(self, html: str, page: Page) -> str:
         slug = self.slugs.get(page.file.src_uri)
         if slug is None or self.site is None:
             return html
         facts = self.site.facts[slug]
         here = get_relative_url(f"stories/{slug}/", page.url)
         here = "" if here in (".", "./") else here.rstrip("/") + "/"
-        made = story_page(self.site, facts, html, page.url, here)
-        page.toc.items[:] = safe_headings(page.toc.items)
+        try:
+            with time_limit(SECONDS_A_PAGE):
+                made = story_page(self.site, facts, html, page.url, here)
+                page.toc.items[:] = safe_headings(page.toc.items)
+        except (Exception, TooLongError) as error:  # one story must not keep the others from being published
+            log.error("%s: its page cannot be made: %s: %s", facts.story.path, type(error).__name__, error)
+            page.toc.items.clear()
+            return mistake("The page of this story cannot be made.")
         for section in made.sections:
             page.toc.items.append(AnchorLink(section.title, section.id, 2))
         return made.html
 
+    def watched(self, config: MkDocsConfig) -> list[Path]:
+        """What a preview is made from beside content/ and mkdocs.yml; never the store, which `refresh` writes."""
+        made_from = [self.root_of(config) / name for name in ("stories", "site-config")]
+        # Of an installed product nothing changes.
+        return [*made_from, THEME, TEMPLATES] if CHECKOUT else made_from
+
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Any) -> LiveReloadServer:  # noqa: ARG002
         """Rebuilds when a story or the configuration is saved."""
-        root = Path(config.config_file_path).parent / (self.config.root or ".")
-        for folder in ("stories", "site-config"):
-            if (root / folder).is_dir():
-                server.watch(str(root / folder))
+        for folder in self.watched(config):
+            if folder.is_dir():
+                server.watch(str(folder))
         return server

@@ -1,7 +1,7 @@
 """The handbook's reference, made from the code itself: keys, commands, charts and macros."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +63,17 @@ class Command:
     options: tuple[tuple[str, str], ...]
 
 
-def commands_of(commands: tuple[click.Command, ...]) -> Iterator[Command]:
-    """Every command as its help describes it."""
+def commands_of(commands: Iterable[click.Command], above: str = "") -> Iterator[Command]:
+    """Every command as its help describes it; those of a group follow it, as `timebox start`."""
     for command in sorted(commands, key=lambda each: each.name or ""):
-        context = click.Context(command, info_name=f"perfkb {command.name}")
+        name = f"{above}{command.name}"
+        context = click.Context(command, info_name=f"perfkb {name}")
         records = [each.get_help_record(context) for each in command.params if isinstance(each, click.Option)]
         usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
         text = inspect.cleandoc(command.help or "")
-        yield Command(command.name or "", usage, text, tuple(record for record in records if record))
+        yield Command(name, usage, text, tuple(record for record in records if record))
+        if isinstance(command, click.Group):
+            yield from commands_of(command.commands.values(), f"{name} ")
 
 
 def first_line(thing: Callable[..., Any] | type) -> str:

@@ -4,11 +4,10 @@ Each takes the site and `root`, which leads from the page to the site's root, an
 what the page's author gives it.
 """
 
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Iterable
 from inspect import signature
-from itertools import groupby
-from typing import Any
+from itertools import chain, groupby
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 from pydantic import BaseModel
@@ -18,23 +17,34 @@ from ingest.codes import CODES
 from ingest.errors import UserError
 from ingest.evidence import HEALTH_STATES, Facts
 from ingest.lifecycle import MEANING, STAGES, demands_of
+from ingest.priorities import Option
 from ingest.settings import Settings, SourceBasics
 from ingest.sources import SOURCES
-from ingest.story import FrontMatter, moment_of
+from ingest.story import FrontMatter
+from macros import impact
 from macros.html import render
 from macros.pages import unreadable
 from macros.reference import commands_of, first_line, keys_of
 from macros.site import Site
 from macros.words import VERDICT_WORDS
 
-NEXT: dict[str, str] = {
-    "reported": "Somebody sees it. Next: sort it into an area, and run a timebox.",
-    "investigating": "Next: a hypothesis with a test, or park it.",
-    "testing": "Next: let the data decide.",
-    "confirmed": "The cause is known. Next: choose, or leave it with a reason.",
-    "fixing": "In work.",
-}
-"""The stages of stories that can still be chosen, and what each waits for."""
+BANDS = (
+    (
+        "first",
+        "Nothing else gives more for less",
+        "Take what fits: none of these is better than the others. Hours of people and of machines are never compared.",
+    ),
+    ("second", "A story above gives more for less", "Worth doing where it fits better, or where you know more."),
+    ("further", "Several stories give more for less", "At least two, one after the other, give more for less."),
+)
+LACKING = (
+    ("untested", "Nobody knows yet what part could be won", "At most what is said here, and perhaps nothing."),
+    ("unpriced", "Nobody has said what a fix would take", "A timebox of an hour or two would say."),
+    ("uncounted", "Too little data", "Not zero: unknown. What would count it is said with each."),
+)
+"""The groups of Priorities: their ids, titles, and what they mean."""
+EFFORTS = ((1, "1 day"), (2, "2 days"), (3, "3 days"), (5, "1 week"), (10, "2 weeks"), (20, "4 weeks"))
+"""What a reader may have time for, in working days."""
 BESIDE = {
     "blocks_workflow": "Blocks their work",
     "downstream": "Hurts others",
@@ -84,23 +94,38 @@ def data_table(site: Site, root: str) -> Markup:
 
 
 def priorities_table(site: Site, root: str, area: str = "") -> Markup:
-    """The open stories by stage, with what is known of their worth and cost; never a ranking."""
+    """The open stories by what they could give and what they would take, with the reasons; never a ranking."""
     _known("area", area, site.settings.areas)
-    is_open = [facts for facts in _shown(site, area) if facts.story.front.status in NEXT and not facts.repeats]
-    # The nearest to a fix first: what is nearly done is cheapest to win.
-    groups = [(stage, [f for f in is_open if f.story.front.status == stage]) for stage in reversed(NEXT)]
-    groups = [(stage, members) for stage, members in groups if members]
-    beside = {name: title for name, title in BESIDE.items() if name in site.customer_fields}
-    return render("priorities.html", site=site, root=root, groups=groups, asks=NEXT, beside=beside)
+    found = site.priorities
+    bands = zip(BANDS, (*found.bands[:2], tuple(chain(*found.bands[2:]))), strict=False)
+    lacking = zip(LACKING, (found.untested, found.unpriced, found.uncounted), strict=True)
+    groups = [_group(about, members, area) for about, members in (*bands, *lacking)]
+    shown = {option.slug for group in groups for option in group.options}
+    return render(
+        "priorities.html",
+        site=site,
+        root=root,
+        bands=[group for group in groups[: -len(LACKING)] if group.options],
+        lacking=[group for group in groups[-len(LACKING) :] if group.options],
+        looks=[look for look in found.looks if look.option.slug in shown],
+        svg=None if area else Markup(site.priorities_chart.svg),  # noqa: S704  # ours: ingest.charts escapes labels
+        teams=sorted({option.facts.owner for option in found.options if option.slug in shown and option.facts.owner}),
+        efforts=EFFORTS,
+        beside={name: title for name, title in BESIDE.items() if name in site.customer_fields},
+    )
 
 
-def impact_table(site: Site, root: str, area: str = "") -> Markup:
-    """Every fix that shipped, the newest first, with what was expected of it and what it took."""
-    _known("area", area, site.settings.areas)
-    zone = site.settings.timezone
-    rows = [(facts, fix) for facts in _shown(site, area) for fix in facts.story.front.fixes if fix.shipped]
-    rows.sort(key=lambda row: moment_of(row[1].shipped or date.min, zone), reverse=True)
-    return render("impact.html", site=site, root=root, rows=rows)
+class _Group(NamedTuple):
+    """Open stories of which the same can be said."""
+
+    id: str
+    title: str
+    meaning: str
+    options: list[Option]
+
+
+def _group(about: tuple[str, str, str], options: Iterable[Option], area: str) -> _Group:
+    return _Group(*about, [each for each in options if area in ("", each.facts.story.front.area)])
 
 
 def hypotheses_table(site: Site, root: str, area: str = "", verdict: str = "") -> Markup:
@@ -196,7 +221,7 @@ MACROS: dict[str, Callable[..., Markup]] = {
     "data_table": data_table,
     "home_summary": home_summary,
     "hypotheses_table": hypotheses_table,
-    "impact_table": impact_table,
+    **impact.MACROS,
     "keys_table": keys_table,
     "macros_table": macros_table,
     "priorities_table": priorities_table,

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.commands import succeed
+from tests.attacks import FIELDS, MORE_FIELDS, TEXTS, armed, field_story, text_story
+from tests.commands import perfkb, succeed
 from tests.servers import require
-from tests.test_hostile import PAYLOADS, hostile_front_matter
 
 PROJECT = Path(__file__).parent.parent
 FLAGS = [
@@ -21,12 +21,56 @@ FLAGS = [
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
 STORY = "stories/slow-campaign-list/"
-PAGES = ("", "stories/", STORY, "data/", "handbook/", "handbook/problems/")
+TOUCH = """() => document.querySelectorAll("article *").forEach(element => {
+    if (element.focus) element.focus();
+    if (element.click && !element.closest("a")) element.click();
+    element.dispatchEvent(new Event("mouseover", {bubbles: true}));
+})"""
+SCHEME = "document.body.getAttribute('data-md-color-scheme') + document.body.dataset.mdColorMedia"
+ELSEWHERE = "http://127.0.0.2:9/"
+LISTS = ("", "stories/", "data/", "priorities/", "impact/", "hypotheses/", "timeboxes/", "areas/")
+PAGES = ("", "stories/", STORY, "priorities/", "impact/", "data/", "handbook/", "handbook/problems/")
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+LONG_WORD = "attack-long-word"
+ATTACKS = {
+    **{f"attack-{name}": text_story(armed(TEXTS[name], name, "/nonexistent/canary", ELSEWHERE)) for name in TEXTS},
+    **{
+        f"attack-on-fields-{name}": field_story(
+            f"attack-on-fields-{name}",
+            armed((TEXTS | MORE_FIELDS)[name], name, "/nonexistent/canary", ELSEWHERE),
+        )
+        for name in (*FIELDS, *MORE_FIELDS)
+    },
+    LONG_WORD: field_story(LONG_WORD, "W" * 290),
+}
+
+
+class _Guarded(SimpleHTTPRequestHandler):
+    """Serves the site; below /guarded/ with the headers that it brings along."""
+
+    headers_of_site: ClassVar[dict[str, str]] = {}
+
+    def do_GET(self) -> None:
+        self.guarded = self.path.startswith("/guarded/")
+        self.path = self.path.removeprefix("/guarded") if self.guarded else self.path
+        super().do_GET()
+
+    def end_headers(self) -> None:
+        if self.guarded:
+            for name, value in self.headers_of_site.items():
+                self.send_header(name, value)
+        super().end_headers()
+
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def _headers(path: Path) -> dict[str, str]:
+    """The headers that a `_headers` file sets for all pages."""
+    pattern, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert pattern == "/*"
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +90,12 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name in ("content", "stories", "site-config"):
         shutil.copytree(PROJECT / name, root / name)
     shutil.copy(PROJECT / "mkdocs.yml", root)
-    for number, payload in enumerate(PAYLOADS):
-        text = hostile_front_matter(payload).replace("area: checkout", "area: campaigns")
-        (root / f"stories/attack-{number}.md").write_text(text.replace("PLACE", f"attack-{number}"))
-    succeed("-C", root, "refresh")
+    for slug, text in ATTACKS.items():
+        (root / f"stories/{slug}.md").write_text(text.replace("area: checkout", "area: campaigns"))
+    perfkb("-C", root, "refresh")
     succeed("-C", root, "build", "--quarantine")
-    handler = functools.partial(_Quiet, directory=str(root / "site"))
+    _Guarded.headers_of_site = _headers(root / "site/_headers")
+    handler = functools.partial(_Guarded, directory=str(root / "site"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -85,7 +129,7 @@ def page(browser: Browser, sample: str, request: pytest.FixtureRequest) -> Itera
 
 def test_every_page_fits_and_is_quiet(page: Page, sample: str) -> None:
     """No page is wider than the window, logs an error or asks another host for anything."""
-    for path in PAGES:
+    for path in (*PAGES, f"stories/{LONG_WORD}/"):
         page.goto(sample + path)
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
@@ -110,12 +154,88 @@ def test_ages_are_those_of_the_sample(page: Page, sample: str) -> None:
     assert "1 November 2026" in page.locator(".md-banner").inner_text()
 
 
-def test_no_attack_runs(page: Page, sample: str) -> None:
-    """Without any policy of the server's, no payload runs on its own page or on one that lists it."""
-    for path in ["", "stories/", "data/", *(f"stories/attack-{number}/" for number in range(len(PAYLOADS)))]:
+@pytest.fixture
+def watched(browser: Browser, sample: str) -> Iterator[tuple[Page, list[str]]]:
+    """A page, and what it asks of other hosts or is kept from doing by a policy."""
+    context = browser.new_context()
+    made = context.new_page()
+    faults: list[str] = []
+    made.on("request", lambda asked: None if asked.url.startswith((sample, "data:")) else faults.append(asked.url))
+    made.on("dialog", lambda dialog: faults.append(dialog.message))
+    made.add_init_script(
+        "addEventListener('securitypolicyviolation', e => console.error('violation ' + e.violatedDirective))"
+    )
+    made.on("console", lambda said: faults.append(said.text) if "violation" in said.text else None)
+    yield made, faults
+    context.close()
+
+
+def test_no_attack_runs(watched: tuple[Page, list[str]], sample: str) -> None:
+    """Without any policy, no payload runs on its own page or on one that lists it, or calls another host."""
+    page, faults = watched
+    for path in [*LISTS, *(f"stories/{slug}/" for slug in ATTACKS)]:
         page.goto(sample + path)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
+        # What is hovered, focused or opened could run something.
+        page.evaluate(TOUCH)
         assert page.evaluate("window.pwned") is None, path
+        assert faults == [], path
+
+
+def test_no_attack_runs_in_search(watched: tuple[Page, list[str]], sample: str) -> None:
+    """Titles, tags and texts of attacks do nothing as results of a search."""
+    page, faults = watched
+    for words in ("an attack", "src=x", "cycler"):
+        page.goto(sample)
+        page.wait_for_load_state("networkidle")
+        page.keyboard.press("/")
+        page.locator("input.md-search__input").press_sequentially(words, delay=20)
+        page.locator(".md-search-result__link").first.wait_for(timeout=15_000)
+        page.wait_for_timeout(200)
+        assert page.evaluate("window.pwned") is None, words
+    assert faults == []
+
+
+def test_the_policy_is_obeyed(watched: tuple[Page, list[str]], sample: str) -> None:
+    """With the policy that the site brings along, pages of every kind, search and palette work without a violation."""
+    page, faults = watched
+    for path in (*PAGES, *LISTS, "404.html", "stories/attack-code-title/"):
+        page.goto(f"{sample}guarded/{path}")
+        page.wait_for_load_state("networkidle")
+        policy = page.evaluate("fetch(location).then(answer => answer.headers.get('content-security-policy'))")
+        assert "default-src 'none'" in policy
+    page.goto(f"{sample}guarded/{STORY}")
+    page.wait_for_load_state("networkidle")
+    assert page.locator("figure.pk-chart svg").count() >= 3
+    before = page.evaluate(SCHEME)
+    page.locator("label[for^=__palette]:visible").first.click()
+    assert page.evaluate(SCHEME) != before
+    page.keyboard.press("/")
+    page.locator("input.md-search__input").press_sequentially("campaigns page spins", delay=20)
+    page.locator(".md-search-result__link").first.wait_for(timeout=15_000)
+    assert faults == []
+
+
+def test_the_policy_stops_scripts(watched: tuple[Page, list[str]], sample: str) -> None:
+    """Under the policy a script or a handler that got into a page does not run; without it, it would."""
+    page, faults = watched
+    page.route(
+        "**/stories/slow-campaign-list/",
+        lambda route: route.fulfill(
+            response=(answer := route.fetch()),
+            body=answer.text().replace(
+                "</article>",
+                "<script>window.pwned=1</script><img src=x onerror=window.pwned=2>"
+                f"<script src='{ELSEWHERE}x.js'></script><img src='{ELSEWHERE}x.png'></article>",
+            ),
+        ),
+    )
+    for prefix, ran in (("guarded/", False), ("", True)):
+        faults.clear()
+        page.goto(f"{sample}{prefix}{STORY}")
+        page.wait_for_load_state("load")
+        assert (page.evaluate("window.pwned") is not None) == ran
+        assert any("violation script-src" in fault for fault in faults) != ran
 
 
 def test_search_finds_what_a_customer_says(page: Page, sample: str) -> None:

@@ -59,6 +59,7 @@ def codes_of(root: Path, title: str, example: str) -> set[str]:
         rest = "".join(f"{key}: {value}\n" for key, value in DEFAULTS.items() if key not in given)
         files = {"stories/page-spins.md": f"---\n{rest}{example}---\n"}
     for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="latin-1" if title.endswith("saved as Latin-1") else "utf-8")
     problems = check(base(root, settings=SETTINGS, sources=SOURCES_YML)).problems
     return {problem.code for problem in problems}

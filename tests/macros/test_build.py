@@ -35,12 +35,24 @@ def root(fresh: Path, tmp_path: Path) -> Path:
 
 
 def test_a_fresh_knowledge_base_builds(root: Path) -> None:
-    """What `init` makes passes `check`, and builds without a warning."""
-    assert "0 errors, 0 warnings" in succeed("-C", root, "check")
+    """What `init` makes passes `check` but for what it invites to decide, and builds without a warning."""
+    told = succeed("-C", root, "check")
+    assert "PK305 warning" in told
+    assert "0 errors, 1 warnings" in told
     assert "warning" not in succeed("-C", root, "build")
     assert (root / "site/stories/checkout-spins/index.html").is_file()
     assert (root / "site/stories/checkout-spins/requests.svg").is_file()
     assert (root / "site/search/search_index.json").is_file()
+
+
+def test_a_fresh_hypothesis_is_decided(root: Path) -> None:
+    """The example's test is confirmed by one command, which pins its evidence and moves the stage."""
+    told = succeed("-C", root, "decide", "checkout-spins", "h1")
+    assert "h1 is confirmed" in told
+    assert "status: confirmed" in (root / "stories/checkout-spins.md").read_text()
+    assert "0 errors, 0 warnings" in succeed("-C", root, "check")
+    succeed("-C", root, "build")
+    assert (root / "site/stories/checkout-spins/pinned/h1/numbers.json").is_file()
 
 
 def test_a_bad_story_keeps_the_old_site(root: Path) -> None:

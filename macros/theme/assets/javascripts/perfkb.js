@@ -36,6 +36,58 @@
     dialog.setAttribute("aria-label", "Search");
   });
 
+  // Priorities: only a team's stories, or those whose fix fits; the address keeps the choice.
+  function filterPriorities() {
+    var form = document.querySelector(".pk-priorities .pk-filter");
+    if (!form) return;
+    var entries = document.querySelectorAll(".pk-priorities [data-pk-team]");
+    var asked = new URLSearchParams(location.search);
+    ["team", "days"].forEach(function (name) {
+      form.elements[name].value = asked.get(name) || "";
+      // A team that is no longer there would hide everything.
+      if (form.elements[name].selectedIndex < 0) form.elements[name].value = "";
+    });
+
+    function fits(entry) {
+      var team = form.elements.team.value, days = form.elements.days.value;
+      var takes = entry.dataset.pkDays;
+      return (!team || entry.dataset.pkTeam === team) && (!days || (takes !== "" && Number(takes) <= Number(days)));
+    }
+
+    function apply() {
+      var shown = 0, all = 0;
+      entries.forEach(function (entry) {
+        entry.hidden = !fits(entry);
+        if (!entry.matches(".pk-option")) return;
+        all += 1;
+        shown += entry.hidden ? 0 : 1;
+      });
+      document.querySelectorAll(".pk-priorities section").forEach(function (section) {
+        section.hidden = !section.querySelector("[data-pk-team]:not([hidden])");
+      });
+      var unknown = form.elements.days.value ? "; those of unknown effort are left out" : "";
+      form.querySelector("output").textContent = shown + " of " + all + " stories" + unknown;
+    }
+
+    function changed() {
+      var kept = new URLSearchParams(location.search);
+      ["team", "days"].forEach(function (name) {
+        if (form.elements[name].value) kept.set(name, form.elements[name].value);
+        else kept.delete(name);
+      });
+      history.replaceState(null, "", location.pathname + (String(kept) ? "?" + kept : "") + location.hash);
+      apply();
+    }
+
+    form.addEventListener("change", changed);
+    form.addEventListener("submit", function (event) { event.preventDefault(); });
+    // The fields are emptied only after this event.
+    form.addEventListener("reset", function () { setTimeout(changed); });
+    form.hidden = false;
+    apply();
+  }
+
   refreshAges();
   warnOfSilence();
+  filterPriorities();
 })();

@@ -1,0 +1,186 @@
+"""The page of Priorities: what each story shows, what is hidden, and how its filter works."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from ingest.evidence import Facts
+from macros.scaffold import make_knowledge_base
+from macros.site import Site, load_site
+from macros.tables import priorities_table
+from tests.commands import succeed
+from tests.ingest.options import facts, series_text, shared
+from tests.servers import require
+
+CHOSEN = """chosen: {date: 2026-09-03, because: A renewal in January.}
+customer: {revenue: {value: 18 %, as_of: 2026-09-05}, blocks_workflow: Yes, they cannot send, churn: Two left}"""
+MACHINES = (series_text("whole", waiting="machines"), series_text("part"))
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    made = tmp_path_factory.mktemp("priorities") / "kb"
+    make_knowledge_base(made)
+    return replace(load_site(made, drafts=False), facts={})
+
+
+def page_of(site: Site, *stories: Facts, area: str = "") -> str:
+    return str(priorities_table(replace(site, facts={each.slug: each for each in stories}), "../", area))
+
+
+def some() -> list[Facts]:
+    customer = CHOSEN.replace("Yes, they cannot send", '"Yes, they cannot send"')
+    return [
+        shared("best", 100, "2d", spread=1.2), shared("behind", 20, "5d", more=customer),
+        shared("last", 10, "9d"), shared("rating", 5, "1d", telemetry=MACHINES), shared("unpriced", 30),
+        facts("untested", hours=900, effort="1d", title="Untested"), facts("dark", telemetry=(), title="Dark"),
+    ]  # fmt: skip
+
+
+def test_bands_and_reasons(empty: Site) -> None:
+    """Stories stand under what can be said of them, each with its numbers, how they were made, and the reason."""
+    html = page_of(empty, *some())
+    order = [">Nothing else gives more", ">Best<", ">Rating<", ">A story above gives more for less", ">Behind<",
+             ">Several stories give more for less", ">Last<", ">Worth looking at next", ">Nobody knows yet what part",
+             ">Untested<", ">Nobody has said what a fix", ">Unpriced<", ">Too little data", ">Dark<"]  # fmt: skip
+    places = [html.index(each, html.index("</form>")) if each != ">Untested<" else html.rindex(each) for each in order]
+    assert places == sorted(places)
+    assert "about 100 user-hours a week (83 to 120)" in html
+    assert "50 % of 200 user-hours a week of “The page” pass in “The lock”" in html
+    assert "about 5 machine-hours a week" in html
+    assert "“Best” gives more for less" in html
+    assert "No series counts how many wait" in html
+
+
+def test_judgement_stands_before_the_numbers(empty: Site) -> None:
+    """Why a story was chosen is told before what could be won, and beside it what is no number."""
+    html = page_of(empty, *some()).split(">Behind<")[1].split("</article>")[0]
+    assert html.index("A renewal in January.") < html.index("Could be won")
+    assert "Yes, they cannot send" in html
+    assert "18 % <small>as of" in html
+
+
+def test_hidden_fields_are_not_shown(empty: Site) -> None:
+    """What the configuration hides is not on the page."""
+    settings = empty.settings.model_copy(update={"hide": ("revenue", "churn")})
+    config = replace(empty.base.config, settings=settings)
+    html = page_of(replace(empty, base=replace(empty.base, config=config)), *some())
+    assert "Yes, they cannot send" in html
+    assert "18 %" not in html
+    assert "Two left" not in html
+
+
+def test_an_area_shows_its_own(empty: Site) -> None:
+    """An area's page has its own stories alone, judged among all, and no chart of the others."""
+    html = page_of(empty, *some(), shared("ours", 50, "5d", more="area: checkout"), area="checkout")
+    assert html.count("<article") == 1
+    assert "“Best” gives more for less" in html
+    assert "<svg" not in html
+
+
+def test_nothing_is_open(empty: Site) -> None:
+    """Without open stories the page says so, without a filter."""
+    html = page_of(empty, shared("done", 10, "1d", status="shipped"))
+    assert "Nothing is open." in html
+    assert "<form" not in html
+
+
+@pytest.mark.parametrize("payload", ["<script>window.pwned=1</script>", '" onfocus="window.pwned=1', "{{ 7 * 191 }}"])
+def test_texts_are_only_text(empty: Site, payload: str) -> None:
+    """Titles, teams and reasons are escaped, also within attributes and within the reasons of other stories."""
+    attack = shared("attack", 100, "1d", title=payload)
+    html = page_of(empty, replace(attack, owner=payload), shared("behind", 10, "2d"))
+    assert "<script" not in html
+    assert '" onfocus' not in html
+    assert "1337" not in html
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+STORY = """---
+title: {title}
+status: investigating
+area: checkout
+owner: "{owner}"
+what: It is slow
+reports: [{{date: 2026-01-01, said: slow}}]
+timeboxes: [{{date: 2026-01-02, question: Why?, budget: 1h, outcome: A lock.{effort}}}]
+---
+"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    require("chromium")
+    root: Path = tmp_path_factory.mktemp("filter") / "kb"
+    make_knowledge_base(root)
+    (root / "stories/checkout-spins.md").unlink()
+    for title, owner, effort in (("Quick", "@a & b", "1d"), ("Long", "@a & b", "2d-9d"), ("Other", "@c", "4h"),
+                                 ("Unknown", "@c", "")):  # fmt: skip
+        told = f", effort: {effort}" if effort else ""
+        (root / f"stories/{title.lower()}.md").write_text(STORY.format(title=title, owner=owner, effort=told))
+    succeed("-C", root, "build")
+    handler = functools.partial(_Quiet, directory=str(root / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/priorities/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def page(address: str) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=require("chromium"), args=["--no-sandbox"])
+        made = browser.new_page()
+        faults: list[str] = []
+        made.on("pageerror", lambda error: faults.append(str(error)))
+        made.goto(address)
+        yield made
+        browser.close()
+        assert not faults
+
+
+def shown(page: Page) -> list[str]:
+    return sorted(page.locator(".pk-option h3:visible").all_inner_texts())
+
+
+def test_filter(page: Page, address: str) -> None:
+    """A team and an effort leave what fits, say how many that are, and stay in the address."""
+    everything = shown(page)
+    page.get_by_label("Team").select_option("@a & b")
+    assert shown(page) == ["Long", "Quick"]
+    page.get_by_label("A fix takes at most").select_option("2 days")
+    assert shown(page) == ["Quick"]
+    count = page.locator(".pk-filter output").inner_text()
+    assert count == f"1 of {len(everything)} stories; those of unknown effort are left out"
+    kept = page.url
+    page.get_by_role("button", name="Show all").click()
+    page.wait_for_function("!location.search")
+    assert shown(page) == everything
+    page.goto(kept)
+    assert shown(page) == ["Quick"]
+    page.goto(f"{address}?team=@nobody&days=x")
+    assert shown(page) == everything
+
+
+def test_without_scripts(address: str) -> None:
+    """Without scripts there is no filter, and every story."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=require("chromium"), args=["--no-sandbox"])
+        page = browser.new_context(java_script_enabled=False).new_page()
+        page.goto(address)
+        assert not page.locator(".pk-filter").is_visible()
+        assert {"Quick", "Long", "Other", "Unknown"} <= set(shown(page))
+        browser.close()

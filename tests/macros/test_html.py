@@ -87,7 +87,7 @@ def test_our_own_parts_cannot_be_imitated() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["md-button", "md-overlay", "pk-card", "mermaid", "grid", "no-print", "arithmatex", "admonition-x", "Md-nav"]
+    "name", ["md-button", "md-overlay", "pk-card", "mermaid", "grid", "no-print", "arithmatex", "note-x", "Md-nav"]
 )
 def test_classes_of_others(name: str) -> None:
     """Of a list of classes those stay that Markdown writes itself; the theme's, ours and any other go."""

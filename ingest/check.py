@@ -5,17 +5,17 @@ story's file: areas, sources, other stories, and what its stage demands.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from zoneinfo import ZoneInfo
 
-from ingest.charts import places
 from ingest.claims import unproven
 from ingest.codes import OVERRIDABLE, UNREADABLE
-from ingest.errors import Problem, Where, at_most, did_you_mean
+from ingest.errors import Problem, at_most, did_you_mean
 from ingest.knowledge import KnowledgeBase
 from ingest.lifecycle import impossible_dates, lagging, overruns, unmet
+from ingest.links import Targets, broken_links, targets
 from ingest.marked import Marked, Path, spell
 from ingest.pins import NO_PINS
 from ingest.rules import too_short
@@ -23,10 +23,6 @@ from ingest.schema import read_whole
 from ingest.settings import KNOWLEDGE_BASE_FILE, SOURCES_FILE, Configuration, SourceBasics, SourceConfig
 from ingest.sources import SOURCES
 from ingest.story import PARTNER, Series, Story, Use
-
-# Without brackets inside, every attempt ends at the next one: no text makes this slow.
-_IMAGE = re.compile(r"!\[[^][\n]*\]\(\s*<?([^][()\s>]+\.svg)\b")
-_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 
 
 @dataclass(frozen=True)
@@ -52,37 +48,29 @@ class Report:
 
 
 def check(base: KnowledgeBase) -> Report:
-    """Every problem of `base`, whose pages and store are not looked at."""
+    """Every problem of `base`, whose store is not looked at."""
     follow = _follow_ups(base.config)
     series = [each for each in _shared_series(base) if each.code not in follow]
     general = [*base.config.problems, *base.problems, *check_sources(base.config), *series]
-    slugs, charts = _names(base.stories)
-    return Report(
-        tuple(sorted(general)), {story.slug: _check_story(story, base, slugs, charts) for story in base.stories}
-    )
+    known = targets({story.slug: story for story in base.stories}, base.pages)
+    return Report(tuple(sorted(general)), {story.slug: _check_story(story, base, known) for story in base.stories})
 
 
 def check_story(story: Story, base: KnowledgeBase) -> tuple[Problem, ...]:
     """The problems of one story, which `base` may hold in an earlier form, or not yet."""
-    others = [each for each in base.stories if each.slug != story.slug]
-    return _check_story(story, base, *_names([*others, story]))
+    stories = {each.slug: each for each in base.stories} | {story.slug: story}
+    return _check_story(story, base, targets(stories, base.pages))
 
 
-def _names(stories: Sequence[Story]) -> tuple[set[str], set[str]]:
-    """The names of all stories and of all their charts."""
-    charts = {f"{story.slug}/{place.stem}.svg" for story in stories for place in places(story.front, story.series)}
-    return {story.slug for story in stories}, charts
-
-
-def _check_story(story: Story, base: KnowledgeBase, slugs: set[str], charts: set[str]) -> tuple[Problem, ...]:
+def _check_story(story: Story, base: KnowledgeBase, known: Targets) -> tuple[Problem, ...]:
     zone, pins = base.settings.timezone, base.pins.get(story.slug, NO_PINS)
     today = base.clock.today(zone)
     found = [
         *story.problems,
         *_ids(story),
-        *_references(story, base, slugs),
+        *_references(story, base, known.stories.keys()),
         *_telemetry(story, base.config),
-        *_charts(story, charts),
+        *broken_links(story, known),
         *unmet(story),
         *impossible_dates(story, base.clock.now),
         *overruns(story),
@@ -130,7 +118,7 @@ def _ids(story: Story) -> Iterator[Problem]:
             seen.add(entry.id)
 
 
-def _references(story: Story, base: KnowledgeBase, slugs: set[str]) -> Iterator[Problem]:
+def _references(story: Story, base: KnowledgeBase, slugs: Set[str]) -> Iterator[Problem]:
     front, settings = story.front, base.settings
     if front.area and front.area not in settings.areas:
         hint = did_you_mean(front.area, settings.areas) or "declare it under areas: in knowledge-base.yml"
@@ -233,28 +221,6 @@ def _tests(story: Story, zone: ZoneInfo) -> Iterator[Problem]:
             yield Problem(where, "PK209", what, f"add `{PARTNER[kind]}:`")
         elif hypothesis.verdict == "open" and (rule := too_short(hypothesis.test, zone)):
             yield Problem(where, "PK209", f"hypotheses[{index}].test: {rule}", "one observation proves nothing")
-
-
-def _charts(story: Story, charts: set[str]) -> Iterator[Problem]:
-    """Images of the text that are no chart of any story."""
-    for number, line in _lines_outside_code(story.body, story.document.body_line):
-        for image in _IMAGE.finditer(line):
-            target = image[1].removeprefix("./")
-            if target.startswith(("http:", "https:", "../")) or target in charts or "telemetry" in story.mistaken:
-                continue
-            where = Where(story.path, number, image.start(1) + 1)
-            mine = [chart for chart in charts if chart.startswith(f"{story.slug}/")]
-            yield Problem(where, "PK206", f"there is no chart {target!r}", did_you_mean(target, mine))
-
-
-def _lines_outside_code(text: str, first: int) -> Iterator[tuple[int, str]]:
-    fence = ""
-    for number, line in enumerate(text.split("\n"), first):
-        mark = _FENCE.match(line)
-        if mark and (not fence or mark[1].startswith(fence)):
-            fence = "" if fence else mark[1]
-        elif not fence:
-            yield number, line
 
 
 def _overrides(story: Story) -> Iterator[Problem]:

@@ -29,6 +29,7 @@ CODES: dict[str, str] = {
     "PK208": "A ticket without an address",
     "PK209": "A test that decides nothing",
     "PK210": "Pinned evidence that cannot be believed",
+    "PK211": "A link that leads nowhere",
     "PK301": "The stage asks for more",
     "PK302": "Dates that cannot be",
     "PK303": "A timebox over its budget",

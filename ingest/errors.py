@@ -105,10 +105,14 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+MOST_NAMES = 20
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the closest of `known`, or all of them where nothing is close."""
+    """A hint that names the closest of `known`, or those there are where nothing is close."""
     names = sorted(known)
     close = get_close_matches(word, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}?"
-    return f"known: {', '.join(names)}" if names else ""
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return f"known: {', '.join(names[:MOST_NAMES])}{more}" if names else ""

@@ -1,7 +1,7 @@
 """A knowledge base as it lies on disk: its configuration, its stories, and its clock.
 
-Only this module reads `stories/` and `site-config/`. Nothing here fails because of what
-a file holds: mistakes are collected as problems.
+Only this module reads `stories/` and `site-config/`; of content/ it takes the names of
+pages. Nothing here fails because of what a file holds: mistakes are collected as problems.
 """
 
 import os
@@ -19,13 +19,17 @@ from ingest.pins import PINNED, Pins, read_pins
 from ingest.settings import KNOWLEDGE_BASE_FILE, SOURCES_FILE, Configuration, Settings, read_settings, read_sources
 from ingest.story import Story, read_story
 
+CONTENT = "content"
+"""The folder of the hand-written pages."""
+
 
 @dataclass(frozen=True)
 class KnowledgeBase:
     """All that a command works on.
 
     `problems` are those of files, not of single stories' contents; `pins` are by story,
-    `quarters` the closed ones by name.
+    `quarters` the closed ones by name, `pages` the hand-written pages below content/ (None
+    where there is no such folder).
     """
 
     root: Path
@@ -36,6 +40,7 @@ class KnowledgeBase:
     problems: tuple[Problem, ...] = ()
     pins: Mapping[str, Pins] = field(default_factory=dict)
     quarters: Mapping[str, Closed] = field(default_factory=dict)
+    pages: frozenset[str] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -89,7 +94,16 @@ def read_knowledge_base(root: Path, environ: Mapping[str, str] = os.environ) -> 
     pins = {story.slug: read_pins(root, story.slug) for story in stories}
     quarters = read_quarters(root)
     stray += quarters.problems
-    return KnowledgeBase(root, config, marks, tuple(stories), clock, tuple(stray), pins, quarters.closed)
+    return KnowledgeBase(
+        root, config, marks, tuple(stories), clock, tuple(stray), pins, quarters.closed, _pages(root / CONTENT)
+    )
+
+
+def _pages(folder: Path) -> frozenset[str] | None:
+    """The Markdown files below `folder`, relative to it."""
+    if not folder.is_dir():
+        return None
+    return frozenset(path.relative_to(folder).as_posix() for path in folder.rglob("*.md"))
 
 
 def _read_optional(path: Path) -> bytes | None:

@@ -89,6 +89,11 @@ def _too_many(pattern: str, most: int, what: str) -> Callable[[Lines], Iterator[
     return rule
 
 
+def outside_code(text: str, first_line: int) -> Iterator[tuple[int, str]]:
+    """The numbered lines of a text outside fenced code."""
+    return _prose(list(enumerate(text.split("\n"), first_line)))
+
+
 def _prose(lines: Lines) -> Iterator[tuple[int, str]]:
     """The lines outside fenced code."""
     fence = ""

@@ -1,9 +1,9 @@
 """Where the text of a story links to: its own headings, other stories, pages, charts and numbers.
 
-A link is found without reading the Markdown, which would take most of the time of `check`;
-only what seems to lead nowhere is looked at by Markdown itself, so that an example in code
-is no mistake. What nobody but the site's builder can know (anchors of other pages, files
-beside them) is left to the build.
+A link is found without reading the Markdown, which would take most of the time of `check`, and
+minutes where somebody means harm. What may be an example in code is no link here; that, and
+what nobody but the site's builder can know (anchors of other pages, files beside them), is
+left to the build.
 """
 
 import posixpath
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
-from itertools import islice
+from itertools import islice, pairwise
 from urllib.parse import unquote, urlsplit
 
 from ingest.charts import places
@@ -23,13 +23,12 @@ from ingest.story import Story
 # Without brackets inside, every attempt ends at the next one: no text makes these slow.
 _INLINE = re.compile(r"\]\(\s*<?([^][()<>\s]+)")
 _DEFINITION = re.compile(r" {0,3}\[[^][^]*\]:\s*<?([^][()<>\s]+)")
-_ADDRESS = re.compile(r"""\s(?:href|src)=(?:"([^"]*)"|'([^']*)')""")
-_ID = re.compile(r"""\s(?:id|name)="([^"]*)\"""")
-# The product's own extensions; each may make headings, ids or code of a text.
-_EXTENSIONS = (
-    "abbr", "admonition", "attr_list", "def_list", "footnotes", "md_in_html", "tables", "toc",
-    "pymdownx.details", "pymdownx.superfences", "pymdownx.tabbed", "pymdownx.tasklist",
-)  # fmt: skip
+_CODE = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)")
+_INDENTED = re.compile(r" {4}|\t")
+_COMMENT = re.compile(r"\s*<!--")
+_HEADING = re.compile(r"\s*(#{1,6}[^#].{0,300})$")
+_UNDERLINE = re.compile(r"\s*(?:=+|-+)\s*$")
+_ID = re.compile(r"""\{[^{}]*#([\w:.-]+)[^{}]*\}|\s(?:id|name)="([^"]*)"|\[\^([^][]+)\]:""")
 _OURS = "pk-"
 """Ids that begin so are of the parts around the narrative, which is made when the site is built."""
 
@@ -61,27 +60,26 @@ def targets(stories: dict[str, Story], pages: frozenset[str] | None) -> Targets:
 
 def broken_links(story: Story, known: Targets) -> Iterator[Problem]:
     """The links and images of a story's text that lead nowhere."""
-    wrong = list(islice(_suspects(story, known), MOST_PROBLEMS + 1))
-    if not wrong:
-        return
-    meant = _addresses(story.body)
-    for number, column, target, (code, what, hint) in wrong:
-        if target in meant:
-            yield Problem(Where(story.path, number, column), code, what, hint)
+    wrong = (
+        Problem(Where(story.path, number, column), *told)
+        for number, column, target in _links(story)
+        if (told := _wrong(story, target, known))
+    )
+    # Looking for what was meant takes its time, and nobody reads on.
+    yield from islice(wrong, MOST_PROBLEMS + 1)
 
 
-def _suspects(story: Story, known: Targets) -> Iterator[tuple[int, int, str, tuple[str, str, str]]]:
-    """What looks like a link that leads nowhere: line, column, target, and what `_wrong` says of it."""
+def _links(story: Story) -> Iterator[tuple[int, int, str]]:
+    """The line, the column and the target of every link and image of the text."""
+    commented = False
     for number, line in outside_code(story.body, story.document.body_line):
-        for column, target in _links(line):
-            if told := _wrong(story, target, known):
-                yield number, column, target, told
-
-
-def _links(line: str) -> Iterator[tuple[int, str]]:
-    """The targets of a line's links and images, each with its column."""
-    for found in (*_INLINE.finditer(line), *_DEFINITION.finditer(line)):
-        yield found.start(1) + 1, found[1]
+        commented = commented or bool(_COMMENT.match(line))
+        if not commented and not _INDENTED.match(line):
+            # Blanks stand for code, so that the columns stay.
+            told = _CODE.sub(lambda code: " " * len(code[0]), line)
+            for found in (*_INLINE.finditer(told), *_DEFINITION.finditer(told)):
+                yield number, found.start(1) + 1, found[1]
+        commented = commented and "-->" not in line
 
 
 def _wrong(story: Story, target: str, known: Targets) -> tuple[str, str, str] | None:
@@ -152,18 +150,14 @@ def _prefixed(prefix: str, ids: Set[str]) -> list[str]:
     return [prefix + each for each in sorted(ids)]
 
 
-def _addresses(body: str) -> set[str]:
-    """Every address that Markdown makes a link or an image of."""
-    return {unescape(double or single) for double, single in _ADDRESS.findall(_html(body))}
-
-
+@lru_cache(64)
 def _ids(body: str) -> frozenset[str]:
     """Every id that a link can end in: of headings, footnotes, and those that were given by hand."""
-    return frozenset(unescape(found) for found in _ID.findall(_html(body)))
+    import markdown  # few texts are linked to by a heading
 
-
-@lru_cache(64)
-def _html(body: str) -> str:
-    import markdown  # most texts have no broken link, and need none of it
-
-    return markdown.markdown(body, extensions=[*_EXTENSIONS], extension_configs={"toc": {"permalink": False}})
+    lines = body.split("\n")
+    headings = [found[1] for line in lines if (found := _HEADING.match(line))]
+    headings += [f"# {title[:300]}" for title, line in pairwise(lines) if title.strip() and _UNDERLINE.match(line)]
+    html = markdown.markdown("\n\n".join(headings), extensions=["attr_list", "toc"])
+    given = {f"fn:{note}" if note else by_hand or named for by_hand, named, note in _ID.findall(body)}
+    return frozenset(given | {unescape(named) for _, named, _ in _ID.findall(html)})

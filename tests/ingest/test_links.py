@@ -71,10 +71,11 @@ def test_links_that_lead_nowhere(tmp_path: Path, target: str, message: str) -> N
 
 
 def test_definitions_and_code(tmp_path: Path) -> None:
-    """A definition is a link where it is used or not; what stands in code of any kind is none."""
+    """A definition is a link; what stands in code of any kind is none."""
     body = (
-        "A [link][there] and `[code](no.md)`.\n\n<!-- [gone](never.md) -->\n\n    [code](nor.md)\n\n"
-        "```\n[code](neither.md)\n```\n\n[there]: nowhere.md\n[unused]: unused.md\n"
+        "A [link][there], `[code](no.md)` and ``[a ` b](no.md)``.\n\n<!-- [gone](never.md) -->\n\n"
+        "    [code](nor.md)\n\n"
+        "```\n[code](neither.md)\n```\n\n[there]: nowhere.md\n"
     )
     assert links(tmp_path, body) == ["there is no story 'nowhere' (did you mean other.md?)"]
 
@@ -93,6 +94,17 @@ def test_many_links_are_checked_in_no_time(tmp_path: Path) -> None:
     report = check(base(tmp_path, {**many, "slow-list": document(LEAST, f"{line}\n\n" * 8)}))
     assert len(report.of_story["slow-list"]) == 51
     assert time.process_time() - begun < 20
+
+
+@pytest.mark.parametrize(
+    "text", ["`" * 900, "` `` " * 300, "[a](b.md)" * 800, "![](" * 900, "](" * 900, "# ![a](#b)\n\n" * 400, "{#" * 3000]
+)
+def test_no_text_takes_long(tmp_path: Path, text: str) -> None:
+    """What was made to keep a reader busy does not."""
+    body = "\n\n".join([f"{text[:7000]} [a](#b)"] * 8)
+    begun = time.process_time()
+    check(base(tmp_path, {"slow-list": document(LEAST, body)}))
+    assert time.process_time() - begun < 2
 
 
 def test_the_sample_links_to_itself() -> None:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SYNC := .venv/.synced
 
-.PHONY: site test lint serve soak bench bench-statistics lock clean
+.PHONY: site test lint serve soak bench bench-browser bench-statistics spark lock clean
 
 site: $(SYNC)
 	$(BIN)/perfkb refresh
@@ -27,8 +27,15 @@ soak: $(SYNC)
 bench: $(SYNC)
 	$(BIN)/python -m tests.bench
 
+bench-browser: $(SYNC)
+	$(BIN)/python -m tests.bench.browser
+
 bench-statistics: $(SYNC)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.statistics $(ARGS)
+
+# What only the tests with Spark need, 450 MB; without it they are skipped.
+spark: $(SYNC)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.txt
 
 # The editable install comes last: only then is the environment whole, also after an interruption.
 $(SYNC): requirements.txt pyproject.toml
@@ -42,6 +49,8 @@ $(SYNC): requirements.txt pyproject.toml
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --no-emit-index-url --extra dev pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --extra spark --constraint requirements.txt pyproject.toml -o requirements-spark.txt
 
 clean:
 	rm -rf .venv site .snapshots .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Servers to test against: one of ours that fails on command, and a real Prometheus."""
+"""Servers to test against: one of ours that fails on command, a real Prometheus, a real VictoriaMetrics."""
 
 import os
 import shutil
@@ -42,6 +42,7 @@ class Asked:
     path: str
     params: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,12 @@ class FaultServer:
     """`with FaultServer({"/path": Reply(...)}) as server`: listens at `server.url`, logs in `server.asked`.
 
     A sequence of replies is used up one a request, the last one stays; a function sees the
-    request. Other paths answer with 404.
+    request. Other paths answer with 404. A function in place of the mapping answers on all paths.
     """
 
-    def __init__(self, replies: Mapping[str, Script]) -> None:
-        self.replies = dict(replies)
+    def __init__(self, replies: Mapping[str, Script] | Callable[[Asked], Reply]) -> None:
+        self.any_path = replies if callable(replies) else None
+        self.replies = {} if callable(replies) else dict(replies)
         self.asked: list[Asked] = []
         self.over = Event()
 
@@ -103,6 +105,8 @@ class FaultServer:
 
     def reply_to(self, asked: Asked) -> Reply:
         self.asked.append(asked)
+        if self.any_path:
+            return self.any_path(asked)
         script = self.replies.get(asked.path, Reply(b"nothing here", 404))
         if isinstance(script, Reply):
             return script
@@ -118,7 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:  # the name is http.server's
         parts = urlsplit(self.path)
-        asked = Asked(parts.path, dict(parse_qsl(parts.query)), dict(self.headers.items()))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        asked = Asked(parts.path, dict(parse_qsl(parts.query)), dict(self.headers.items()), body)
         reply = self.fault_server.reply_to(asked)
         self.close_connection = True
         with suppress(OSError):  # a client may go, and often should
@@ -127,6 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
             # Closing with a linger of 0 s sends an RST instead of a FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
+
+    do_POST = do_GET  # noqa: N815  # the name is http.server's
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is http.server's
         pass
@@ -187,12 +194,58 @@ def running_prometheus(openmetrics: str, folder: Path, *flags: str) -> Iterator[
         program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={data}",
         "--storage.tsdb.retention.time=10y", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error", *flags,
     ]  # fmt: skip
-    log = folder / "prometheus.log"
+    with _running(command, f"http://127.0.0.1:{port}", "/-/ready", folder / "prometheus.log") as url:
+        yield url
+
+
+@contextmanager
+def running_victoria_metrics(openmetrics: str, folder: Path, *flags: str) -> Iterator[str]:
+    """The address of a real VictoriaMetrics, kept in `folder`, whose history is the given text."""
+    program, port = require("victoria-metrics"), free_port()
+    command = [
+        program, f"-storageDataPath={folder / 'data'}", f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=100y",
+        "-loggerLevel=ERROR", "-selfScrapeInterval=0", *flags,
+    ]  # fmt: skip
+    with _running(command, f"http://127.0.0.1:{port}", "/health", folder / "victoria-metrics.log") as url:
+        # It takes the same text with times in milliseconds.
+        lines = (line for line in openmetrics.splitlines() if line and not line.startswith("#"))
+        post(f"{url}/api/v1/import/prometheus", "".join(f"{line}000\n" for line in lines).encode())
+        with urllib.request.urlopen(f"{url}/internal/force_flush", timeout=60):
+            yield url
+
+
+@contextmanager
+def running_influxdb(folder: Path) -> Iterator[str]:
+    """The address of a real InfluxDB 1, kept in `folder`."""
+    program, port = require("influxd"), free_port()
+    folder.mkdir(exist_ok=True)
+    config = folder / "influxdb.conf"
+    config.write_text(
+        f'reporting-disabled = true\nbind-address = "127.0.0.1:{free_port()}"\n[meta]\ndir = "{folder}/meta"\n'
+        f'[data]\ndir = "{folder}/data"\nwal-dir = "{folder}/wal"\n[monitor]\nstore-enabled = false\n'
+        f'[http]\nbind-address = "127.0.0.1:{port}"\nlog-enabled = false\n'
+    )
+    with _running(
+        [program, "-config", str(config)], f"http://127.0.0.1:{port}", "/query?q=SHOW+DATABASES", folder / "influxd.log"
+    ) as url:
+        yield url
+
+
+def post(url: str, body: bytes, **headers: str) -> None:
+    """Sends a body; raises HTTPError where it is not taken."""
+    request = urllib.request.Request(url, body, {key.replace("_", "-"): value for key, value in headers.items()})
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        answer.read()
+
+
+@contextmanager
+def _running(command: Sequence[str], url: str, ready: str, log: Path) -> Iterator[str]:
+    """The address of a server that is ready, for as long as it is needed."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
-        _wait_until_ready(process, f"http://127.0.0.1:{port}", log)
-        yield f"http://127.0.0.1:{port}"
+        _wait_until_ready(process, url + ready, log)
+        yield url
     finally:
         _stop(process)
 
@@ -202,14 +255,14 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
         if process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{url}/-/ready", timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=5) as answer:
                 if answer.status == 200:
                     return
         except OSError as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()
         time.sleep(0.05)
-    raise RuntimeError(f"Prometheus did not start: {log.read_text()[-2000:]}")
+    raise RuntimeError(f"{log.stem} did not start: {log.read_text()[-2000:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

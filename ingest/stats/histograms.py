@@ -55,7 +55,7 @@ class Buckets:
         """From columns `le=<bound>` and `sum`; a row may lack buckets, but not the last one."""
         columns = sorted((c for c in rows.columns if c.startswith("le=")), key=lambda c: float(c[3:]))
         bounds = np.array([float(column[3:]) for column in columns])
-        counts = rows[columns].to_numpy(dtype=np.float64)
+        counts = _implied(rows[columns].to_numpy(dtype=np.float64))
         sums = rows["sum"].to_numpy(dtype=np.float64) if "sum" in rows else np.full(len(rows), np.nan)
         return cls(bounds, counts, sums)
 
@@ -136,6 +136,20 @@ class Buckets:
         np.add.at(counts, groups, self.counts)
         np.add.at(sums, groups, self.sums)
         return Buckets(self.bounds, counts, sums)
+
+
+def _implied(counts: Floats) -> Floats:
+    """Counts, with those filled in that are not known but between two equal ones.
+
+    A native histogram lists the buckets that hold something; where it lists none, as many
+    requests are below a bound as below its neighbours.
+    """
+    if not np.isnan(counts).any():
+        return counts
+    table = pd.DataFrame(counts)
+    below = table.ffill(axis=1).fillna(0.0).to_numpy()
+    above = table.bfill(axis=1).to_numpy()
+    return np.where(below == above, below, counts)
 
 
 def _rising(values: Floats, first: float) -> Floats:

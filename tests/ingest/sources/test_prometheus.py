@@ -1,8 +1,10 @@
 import json
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ingest.sources import prometheus as module
 from ingest.sources.base import Fetched, Window, tidy
 from ingest.sources.prometheus import PrometheusOptions, PrometheusSource
 from ingest.story import Series
+from ingest.units import parse_duration
 from tests.servers import (
     BOUNDS,
     HISTORY_END,
@@ -27,6 +30,7 @@ from tests.servers import (
     Script,
     openmetrics_histogram,
     running_prometheus,
+    running_victoria_metrics,
 )  # fmt: skip
 
 HOUR = timedelta(hours=1)
@@ -43,6 +47,7 @@ def series(kind: str = "histogram", **more: Any) -> Series:
 
 CAMPAIGNS = series(metric=METRIC, match={"route": "/campaigns"})
 GAUGE = series("gauge", query="up")
+OPTIONS = PrometheusOptions.model_validate({"url": "http://127.0.0.1"})
 
 
 @contextmanager
@@ -54,8 +59,8 @@ def source(url: str, **options: Any) -> Iterator[PrometheusSource]:
         made.close()
 
 
-def fetch(url: str, asked: Series, window: Window) -> Fetched:
-    with source(url) as prod:
+def fetch(url: str, asked: Series, window: Window, **options: Any) -> Fetched:
+    with source(url, **options) as prod:
         return prod.fetch(asked, window)
 
 
@@ -89,7 +94,7 @@ def test_a_histogram_is_what_the_server_says(prometheus: str) -> None:
 
 def test_a_histogram_by_query(prometheus: str) -> None:
     """A histogram's own two queries give the same rows as its metric."""
-    buckets, total = PrometheusSource.query(CAMPAIGNS, HOUR).split("\n")
+    buckets, total = PrometheusSource.query(CAMPAIGNS, HOUR, OPTIONS).split("\n")
     rows = fetch(prometheus, CAMPAIGNS, last(7)).rows
     pd.testing.assert_frame_equal(fetch(prometheus, series(query=buckets, sum=total), last(7)).rows, rows)
 
@@ -179,7 +184,8 @@ def test_no_histogram(prometheus: str, asked: Series, said: str) -> None:
     assert caught.value.fault == "query"
 
 
-def test_sample_limits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["0h", "6h"])
+def test_sample_limits(tmp_path: Path, before: str) -> None:
     """A window that loads too many samples is halved until it fits, and gives the same rows."""
     text = openmetrics_histogram("m", [Load({"a": "b"})], HISTORY_END, 3 * DAY)
     window, asked = last(2), series(metric="m")
@@ -189,10 +195,26 @@ def test_sample_limits(tmp_path: Path) -> None:
         params = {"start": str(window.start.timestamp()), "end": str(window.end.timestamp()), "step": "3600"}
         query = "sum by (le) (increase(m_bucket[1h]))"
         assert "too many samples" in requests.get(f"{url}{PATH}", {"query": query, **params}, timeout=30).text
-        pd.testing.assert_frame_equal(fetch(url, asked, window).rows, whole, check_exact=True)
+        rows = fetch(url, asked, window, before=before).rows
+        pd.testing.assert_frame_equal(rows, whole, check_exact=True)
     with limited_prometheus(tmp_path, text, 1) as url, pytest.raises(FetchError, match="too many samples") as caught:
         fetch(url, asked, window)
     assert caught.value.fault == "query"
+
+
+def test_an_outage_in_victoria_metrics(tmp_path: Path) -> None:
+    """The first increase after an outage counts from before it, also where yesterday's answer is in a cache."""
+    begin = int((HISTORY_END - 2 * DAY).timestamp())
+    # One a minute, restarted in an outage from the first evening to the next morning.
+    kept = [n for n in range(2 * 24 * 60) if not 21 * 60 <= n < 30 * 60]
+    lines = [f"m {n + 1000 if n < 24 * 60 else n - 24 * 60} {begin + 60 * n + 7}" for n in kept]
+    with running_victoria_metrics("\n".join(lines), tmp_path) as url, source(url) as prod:
+        asked = series("total", query="increase(m[1h])")
+        days = [Window(HISTORY_END - n * DAY, HISTORY_END - (n - 1) * DAY, HOUR) for n in (2, 1)]
+        first, second = (tidy(prod.fetch(asked, day), day).rows["value"] for day in days)
+    # The counter stood at 2259 when it was seen last, and at 419 at the end of the first hour after.
+    assert first.iloc[1:].tolist() == [60] * 20
+    assert second.to_dict() == {days[1].start + n * HOUR: 419 if n == 6 else 60 for n in range(6, 24)}
 
 
 @contextmanager
@@ -217,9 +239,9 @@ def points(values: list[Any], **metric: str) -> dict[str, Any]:
     return {"metric": metric, "values": [[first + 3600 * n, value] for n, value in enumerate(values)]}
 
 
-def told(reply: Script, asked: Series = GAUGE, window: Window = WINDOW) -> Fetched:
+def told(reply: Script, asked: Series = GAUGE, window: Window = WINDOW, **options: Any) -> Fetched:
     with FaultServer({PATH: reply}) as server:
-        return fetch(server.url, asked, window)
+        return fetch(server.url, asked, window, **options)
 
 
 def failure(reply: Script, asked: Series = GAUGE) -> FetchError:
@@ -236,16 +258,89 @@ def histogram(*buckets: dict[str, Any], total: list[Any]) -> Callable[[Asked], R
 
 
 def test_what_is_asked() -> None:
-    """The ends of all steps are asked for, at multiples of the step, below the given address."""
+    """The ends of all steps are asked for, and a day of them before, at multiples of the step."""
     with FaultServer({f"/prom{PATH}": matrix(points(["1", "2", "3"]))}) as server:
         rows = fetch(f"{server.url}/prom/", GAUGE, WINDOW).rows
+        fetch(f"{server.url}/prom", GAUGE, WINDOW, before="0h")
     start = START.timestamp()
-    assert server.asked[0].params == {
+    needed = {
         "query": "up", "start": f"{start + 3600:.3f}", "end": f"{start + 3 * 3600:.3f}", "step": "3600",
         "timeout": "30.000",
     }  # fmt: skip
+    assert server.asked[0].params == {**needed, "start": f"{start - 23 * 3600:.3f}", "nocache": "1"}
+    assert server.asked[1].params == needed
     assert rows.index.tolist() == [START, START + HOUR, START + 2 * HOUR]
     assert rows["value"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("step", "before"), [(timedelta(minutes=1), "1d"), (timedelta(minutes=1), "100d"), (HOUR, "90m")]
+)
+def test_overlaps(step: timedelta, before: str) -> None:
+    """Parts of a window overlap by whole steps, and with that stay within the server's limit."""
+    window = Window(START - 20_000 * step, START, step)
+    spans = []
+
+    def reply(asked: Asked) -> Reply:
+        seconds = step.total_seconds()
+        start, end = (round(float(asked.params[key]) / seconds) for key in ("start", "end"))
+        spans.append((start, end))
+        return matrix({"metric": {}, "values": [[n * seconds, str(n)] for n in range(start, end + 1)]})
+
+    with FaultServer({PATH: reply}) as server:
+        rows = fetch(server.url, GAUGE, window, before=before).rows
+    first = round(window.start.timestamp() / step.total_seconds())
+    assert rows["value"].tolist() == [first + n for n in range(1, 20_001)]
+    overlap = min(-(-(parse_duration(before)) // step), 3_666)
+    assert spans[0][0] == first + 1 - overlap
+    assert spans[-1][1] == first + 20_000
+    assert max(end - start + 1 for start, end in spans) <= 11_000
+    assert all(end == min(start + 2 * overlap - 1, first + 20_000) for (_, end), (start, _) in pairwise(spans))
+
+
+def test_what_is_around_the_window() -> None:
+    """Rows before and after the window are dropped, and a series that has no others is none."""
+    first = int(START.timestamp())
+    old = {"metric": {"pod": "old"}, "values": [[first - 3600, "7"], [first, "7"]]}
+    late = {"metric": {"pod": "late"}, "values": [[first + 4 * 3600, "7"]]}
+    now = {"metric": {}, "values": [[first + n * 3600, str(n)] for n in range(-2, 6)]}
+    assert told(matrix(old, now, late)).rows["value"].to_dict() == {START + n * HOUR: n + 1 for n in range(3)}
+
+
+def test_more_parameters() -> None:
+    """What Thanos and Mimir need to know goes with every request; what perfkb asks cannot be overruled."""
+    with FaultServer({PATH: matrix(points(["1"]))}) as server:
+        more = {"params": {"dedup": "true", "partial_response": "false"}, "headers": {"X-Scope-OrgID": "a|b"}}
+        with source(server.url, **more) as prod:
+            prod.fetch(GAUGE, WINDOW)
+    (asked,) = server.asked
+    assert (asked.params["dedup"], asked.params["partial_response"], asked.params["query"]) == ("true", "false", "up")
+    assert asked.headers["X-Scope-OrgID"] == "a|b"
+    with pytest.raises(ValueError, match="`step` is for perfkb to ask"):
+        PrometheusOptions.model_validate({"url": "http://h", "params": {"step": "1"}})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "query processing would load too many samples into memory in query execution",
+        "cannot select more than -search.maxSamplesPerQuery=10 samples; possible solutions: ...",
+        "rpc error: code = ResourceExhausted desc = exceeded chunks limit: limit 30 violated (got 31)",
+        "the query exceeded the maximum number of chunks (limit: 3 chunks) (err-mimir-max-chunks-per-query).",
+        "the query time range exceeds the limit (query length: 721h0m0s, limit: 720h0m0s)",
+    ],
+)
+def test_limits_of_other_servers(said: str) -> None:
+    """Whatever words a server has for too long a window, the window is halved until it fits."""
+
+    def reply(asked: Asked) -> Reply:
+        steps = (float(asked.params["end"]) - float(asked.params["start"])) / 3600 + 1
+        if steps > 1:
+            return Reply(json.dumps({"status": "error", "errorType": "execution", "error": said}).encode(), 422)
+        return matrix({"metric": {}, "values": [[float(asked.params["end"]), asked.params["end"]]]})
+
+    ends = [(START + n * HOUR).timestamp() for n in (1, 2, 3)]
+    assert told(reply, before="0h").rows["value"].tolist() == ends
 
 
 def test_an_empty_window() -> None:
@@ -271,16 +366,22 @@ def test_a_bucket_that_was_born_later() -> None:
     assert rows.fillna(-1).to_numpy().tolist() == [[1, -1, 2, 4], [1, 2, 3, 5]]
 
 
-def test_two_buckets_of_one_bound() -> None:
-    """Bounds that are the same number contradict each other."""
-    buckets = [points(["1"], le=le) for le in ("1", "1.0", "+Inf")]
-    error = failure(histogram(*buckets, total=["4"]), series(metric="m"))
-    assert (error.what, error.fault) == ("two buckets have the bound 1", "answer")
+def test_two_spellings_of_a_bound() -> None:
+    """Services that spell a bound differently add up, each where it is, and another bucket stays as it is."""
+    late = {"metric": {"le": "1.0"}, "values": points(["0", "4", "NaN"])["values"][1:]}
+    buckets = [points(["1", "2", "3"], le="1"), late, points(["9", "9", "9"], le="+Inf")]
+    rows = told(histogram(*buckets, total=["4", "4", "4"]), series(metric="m")).rows
+    assert rows.columns.tolist() == ["le=1", "le=+Inf", "sum"]
+    assert rows["le=1"].fillna(-1).tolist() == [1, 6, -1]
 
 
 def test_two_values_at_a_time() -> None:
-    """A series with two values at one time is no answer."""
-    assert "two values" in failure(matrix(points(["1"]), points(["2"]))).what
+    """A series with two different values at one time is no answer; one that is there twice is one."""
+    assert "two different values" in failure(matrix(points(["1"]), points(["2"]))).what
+    twice = told(matrix(points(["1", "2"]), points(["1"])))
+    assert twice.rows["value"].tolist() == [1, 2]
+    late = {"metric": {}, "values": points(["1", "2", "3"])["values"][::-1]}
+    assert tidy(told(matrix(late)), WINDOW).rows["value"].tolist() == [1, 2, 3]
 
 
 def test_too_many_series() -> None:
@@ -289,9 +390,15 @@ def test_too_many_series() -> None:
     assert (error.what, error.fault) == ("the query answers with 501 series; at most 500 are read", "query")
 
 
-def test_native_histograms() -> None:
-    """A native histogram is called by its name."""
-    assert "native histograms" in failure(matrix({"metric": {}, "histograms": [[1, {}]]})).what
+def test_too_many_series_are_not_read() -> None:
+    """An answer with a series a customer is refused before it is made into objects, by its exact count."""
+    tricky = points(["1"], metric='"metric":{', pod="x")
+    body = matrix(tricky, *[{"metric": {"pod": str(n)}, "values": []} for n in range(200_000)]).body
+    begun = time.process_time()
+    error = failure(Reply(body))
+    assert error.what == "the query answers with 200,001 series; at most 500 are read"
+    assert time.process_time() - begun < 1
+    assert told(matrix(tricky)).rows["value"].tolist() == [1]
 
 
 def test_steps_that_are_not_over() -> None:
@@ -374,13 +481,13 @@ def test_the_deadline_is_that_of_the_whole_fetch(monkeypatch: pytest.MonkeyPatch
 )
 def test_query(asked: Series, step: timedelta, text: str) -> None:
     """The request in words is the PromQL that is sent."""
-    assert PrometheusSource.query(asked, step) == text
+    assert PrometheusSource.query(asked, step, OPTIONS) == text
 
 
 @pytest.mark.parametrize(("minutes", "text"), [(1, "1m"), (5, "5m"), (60, "1h"), (90, "1h30m"), (1440, "1d")])
 def test_steps_as_prometheus_writes_them(minutes: int, text: str) -> None:
     """A step is spelled as Prometheus spells it."""
-    assert f"[{text}]" in PrometheusSource.query(series(metric="m"), timedelta(minutes=minutes))
+    assert f"[{text}]" in PrometheusSource.query(series(metric="m"), timedelta(minutes=minutes), OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -396,7 +503,9 @@ def test_steps_as_prometheus_writes_them(minutes: int, text: str) -> None:
         (series("gauge", metric="m"), ["metric"]),
         (series("gauge", query="q", match={"a": "b"}), ["match"]),
         (series("gauge", query="q", sum="s"), ["sum"]),
-        (series(query="q"), ["sum"]),
+        (series(query="sum by (le) (increase(q[1h]))"), ["sum"]),
+        (series(query="sum without (pod) (increase(q_bucket[1h]))"), ["sum"]),
+        (series(query="sum(increase(q[1h]))"), []),
         (series(metric="m{a}"), ["metric"]),
         (series(metric="1m"), ["metric"]),
         (series(metric="m_bucket"), ["metric"]),
@@ -405,12 +514,12 @@ def test_steps_as_prometheus_writes_them(minutes: int, text: str) -> None:
 )
 def test_objections(asked: Series, keys: list[str]) -> None:
     """Keys that are missing, contradict each other or hold no name are objected to by their key."""
-    assert [each.key for each in PrometheusSource.objections(asked, HOUR)] == keys
+    assert [each.key for each in PrometheusSource.objections(asked, HOUR, OPTIONS)] == keys
 
 
 def test_a_histogram_without_its_sum() -> None:
     """The objection to a missing sum says what would be missing from the page."""
-    (objection,) = PrometheusSource.objections(series(query="q"), HOUR)
+    (objection,) = PrometheusSource.objections(series(query="q_bucket"), HOUR, OPTIONS)
     assert objection.hint == "without the sum there is no mean, share or user-hours"
 
 
@@ -432,17 +541,17 @@ def test_a_histogram_without_its_sum() -> None:
 )
 def test_ranges(query: str, wrong: list[str]) -> None:
     """In a series that adds up every range is the step, or its rows would overlap or miss something."""
-    found = PrometheusSource.objections(series("total", query=query), HOUR)
+    found = PrometheusSource.objections(series("total", query=query), HOUR, OPTIONS)
     assert [(each.key, each.what.split(" is ")[0].removeprefix("the range ")) for each in found] == [
         ("query", text) for text in wrong
     ]
-    assert PrometheusSource.objections(series("rate", query=query), HOUR) == []
+    assert PrometheusSource.objections(series("rate", query=query), HOUR, OPTIONS) == []
 
 
 def test_the_range_of_the_sum() -> None:
     """A range that is not the step is named together with the step and the key it stands in."""
     asked = series(query="sum by (le) (increase(a_bucket[1h]))", sum="sum(increase(a_sum[5m]))")
-    (objection,) = PrometheusSource.objections(asked, HOUR)
+    (objection,) = PrometheusSource.objections(asked, HOUR, OPTIONS)
     assert (objection.key, objection.what) == ("sum", "the range [5m] is not the step of 1h")
 
 
@@ -450,7 +559,7 @@ def test_the_range_of_the_sum() -> None:
 def test_any_query_can_be_looked_at(text: str) -> None:
     """Objections come back for whatever stands in a query."""
     asked = series("total").model_copy(update={"query": text})
-    assert isinstance(list(PrometheusSource.objections(asked, HOUR)), list)
+    assert isinstance(list(PrometheusSource.objections(asked, HOUR, OPTIONS)), list)
 
 
 def test_options() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ from ingest.story import Series
 
 LARGEST = 1e100
 """Beyond this a value is a fault of its source, and no sum of such values could be told."""
+MOST_COUNTED = 1e12
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,11 @@ class Source(Protocol):
         """
 
     @staticmethod
-    def objections(series: Series, step: timedelta) -> Sequence[Objection]:
-        """What is wrong with `series` for this kind of source; touches nothing."""
+    def objections(series: Series, step: timedelta, options: Strict | None) -> Sequence[Objection]:
+        """What is wrong with `series` for a source whose own keys are `options` (None where those hold mistakes)."""
 
     @staticmethod
-    def query(series: Series, step: timedelta) -> str:
+    def query(series: Series, step: timedelta, options: Strict | None) -> str:
         """The request in words a reader of the page can follow; kept in the snapshot."""
 
     def fetch(self, series: Series, window: Window) -> Fetched:
@@ -89,6 +90,36 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Frees connections."""
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """What a source has beside, if one cheap question tells whether it lets us in.
+
+    Without it, `status --probe` asks for the last step of one of its series.
+    """
+
+    def probe(self) -> str:
+        """Who answers, in a few words; raises FetchError."""
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """What a source has beside, if it can count reports."""
+
+    @staticmethod
+    def count_objections(query: str, options: Strict | None) -> Sequence[Objection]:
+        """Why `query` cannot be counted by the source whose own keys are `options` (None where those hold mistakes)."""
+
+    def count(self, query: str, at: datetime) -> Fetched:
+        """How many there are: one row, at the step that ended `at`; raises FetchError where nobody knows."""
+
+
+def counted(number: float, at: datetime, *, partial: bool = False) -> Fetched:
+    """The row of a count of reports, at the day that ended `at`; raises ValueError where `number` counts nothing."""
+    if not 0 <= number <= MOST_COUNTED or number != int(number):
+        raise ValueError
+    return Fetched(pd.DataFrame({"value": [number]}, index=[at - timedelta(days=1)]), partial)
 
 
 def tidy(fetched: Fetched, window: Window) -> Fetched:

@@ -7,7 +7,7 @@ for a histogram `le=...` and `sum`. An empty cell is a gap.
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -20,8 +20,10 @@ from ingest.errors import FetchError, UserError
 from ingest.fields import Line, Strict, read_moment
 from ingest.settings import SOURCES_FILE
 from ingest.sources.base import Fetched, Objection, Window, bucket_columns
-from ingest.sources.http import MAX_BYTES, Address, Client, HttpOptions
+from ingest.sources.http import MAX_BYTES, Address, Answer, Client, HttpOptions
 from ingest.story import Kind, Series
+
+GLANCE = 20
 
 
 class CsvOptions(HttpOptions):
@@ -51,15 +53,17 @@ class CsvSource:
         self.client = Client(name, options.url, options, environ, query_faults=(404, 410)) if options.url else None
 
     @staticmethod
-    def objections(series: Series, step: timedelta) -> Sequence[Objection]:
+    def objections(series: Series, step: timedelta, options: Strict | None = None) -> Sequence[Objection]:
         """What is wrong with the name of the file."""
-        del step  # the file's own times show it
+        del step, options  # the file's own times show it
         found = []
         if not series.query:
             found.append(Objection("query", "`query` must name a file", "write one such as checkout.csv"))
         elif not _stays_inside(series.query):
             hint = "write a relative path such as web/checkout.csv"
             found.append(Objection("query", f"{series.query!r} is not a file of the source's folder", hint))
+        elif _is_hidden(series.query):
+            found.append(Objection("query", f"{series.query!r} is a hidden file, and no telemetry", "rename it"))
         for key in ("metric", "match", "sum"):
             if getattr(series, key) is not None:
                 hint = "the file has all columns"
@@ -67,18 +71,22 @@ class CsvSource:
         return found
 
     @staticmethod
-    def query(series: Series, step: timedelta) -> str:
+    def query(series: Series, step: timedelta, options: Strict | None = None) -> str:
         """The file, relative to the source's folder."""
-        del step
+        del step, options
         return series.query or ""
 
     def fetch(self, series: Series, window: Window) -> Fetched:
         """The rows of `window`; raises FetchError, with the line, where the file is not right."""
         file = series.query or ""
-        if not _stays_inside(file):
+        if not _stays_inside(file) or _is_hidden(file):
             raise FetchError(f"{file!r} is not a file of the source's folder", fault="query")
-        raw = _download(self.client, file) if self.client else self._read(file)
-        return Fetched(_Table(file, raw).rows(series.kind, window))
+        if not self.client:
+            return Fetched(_Table(file, self._read(file)).rows(series.kind, window))
+        answer = _download(self.client, file)
+        return Fetched(
+            _over(_Table(file, answer.body, self.client.clean).rows(series.kind, window), window, answer.date)
+        )
 
     def close(self) -> None:
         if self.client:
@@ -110,18 +118,31 @@ def _stays_inside(text: str) -> bool:
     return plain and bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
-def _download(client: Client, file: str) -> bytes:
+def _is_hidden(text: str) -> bool:
+    """Whether a file is one that its folder does not show, such as .env, which is no telemetry."""
+    return any(part.startswith(".") for part in PurePosixPath(text).parts)
+
+
+def _download(client: Client, file: str) -> Answer:
     answer = client.get(f"/{quote(file)}", {}, client.deadline())
+    if answer.body.lstrip()[:1] == b"<":
+        raise FetchError(f"{client.place} answers with a web page, perhaps to log in", fault="answer")
     if not answer.ended and not answer.body.endswith(b"\n"):
         raise FetchError(f"{client.place} broke off in the middle of {file}", retry=True)
-    return answer.body
+    return answer
+
+
+def _over(rows: pd.DataFrame, window: Window, now: datetime | None) -> pd.DataFrame:
+    """The rows of steps that the server's clock has ended."""
+    return rows if now is None else rows[rows.index <= now - window.step]
 
 
 class _Table:
-    """A file's contents; every error names its line."""
+    """A file's contents; every error names its line, and of a cell no more than a glance, made fit by `clean`."""
 
-    def __init__(self, file: str, raw: bytes) -> None:
+    def __init__(self, file: str, raw: bytes, clean: Callable[[str], str] = str) -> None:
         self.file = file
+        self.clean = clean
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -175,7 +196,9 @@ class _Table:
         try:
             return read_moment(cell)
         except (ValueError, OverflowError) as error:
-            raise self._here(f"{error}; write it as 2026-09-20T14:00Z") from None
+            # What is wrong stands behind the cell, which it quotes.
+            why = str(error).removeprefix(repr(cell)).strip()
+            raise self._here(f"{self._glance(cell)} {why}; write it as 2026-09-20T14:00Z") from None
 
     def _number(self, cell: str) -> float:
         if not cell:
@@ -184,7 +207,12 @@ class _Table:
             # Python reads 1_000 as well, which elsewhere is no number.
             return float(cell.replace("_", "?"))
         except ValueError:
-            raise self._here(f"{cell[:40]!r} is not a number") from None
+            raise self._here(f"{self._glance(cell)} is not a number") from None
+
+    def _glance(self, cell: str) -> str:
+        """A cell's beginning: who looks at a mistake needs no more, and it may hold anything."""
+        said = self.clean(cell)
+        return repr(said if len(said) <= GLANCE else f"{said[:GLANCE]}...")
 
     def _here(self, what: str) -> FetchError:
         return self._wrong(max(1, self.reader.line_num), what)

@@ -32,6 +32,7 @@ Floats = npt.NDArray[np.float64]
 Growth = Annotated[Percent, Field(gt=-1)]
 
 DAY = 86_400
+COUNTED = timedelta(days=1)
 GAPS = 0.015
 SPIKES = 0.004
 HOURLY_NOISE = 0.05
@@ -154,9 +155,9 @@ class DemoSource:
         self.options = options
 
     @staticmethod
-    def objections(series: Series, step: timedelta) -> Sequence[Objection]:
+    def objections(series: Series, step: timedelta, options: Strict | None = None) -> Sequence[Objection]:
         """What is wrong with `series` for this kind of source; touches nothing."""
-        del step  # any step will do
+        del step, options  # any step will do
         found = []
         if bool(series.metric) == bool(series.query):
             key = "query" if series.metric else "metric"
@@ -165,9 +166,9 @@ class DemoSource:
         return found + [Objection(key, "the demo source does not use this", "remove it") for key in unused]
 
     @staticmethod
-    def query(series: Series, step: timedelta) -> str:
+    def query(series: Series, step: timedelta, options: Strict | None = None) -> str:
         """The request in words: `demo series campaign_list`."""
-        del step
+        del step, options
         return f"demo series {_name(series)}"
 
     def fetch(self, series: Series, window: Window) -> Fetched:
@@ -181,6 +182,17 @@ class DemoSource:
         except ValueError as error:
             raise FetchError(f"demo series {name}: {error}", fault="query") from None
         return Fetched(rows[made.is_there])
+
+    @staticmethod
+    def count_objections(query: str, options: Strict | None) -> Sequence[Objection]:
+        """Nothing: any query finds some reports."""
+        del query, options
+        return ()
+
+    def count(self, query: str, at: datetime) -> Fetched:
+        """The level of the series called like the query, as a whole number."""
+        made = self._made(query, "gauge", "reports", Window(at - COUNTED, at, COUNTED))
+        return Fetched(pd.DataFrame({"value": np.rint(made.level)}, index=made.index))
 
     def close(self) -> None:
         """Frees nothing: there are no connections."""

@@ -13,7 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Thread
@@ -30,12 +30,14 @@ from ingest.errors import FetchError, UserError
 from ingest.fields import Duration, Line, Link, Strict, is_unprintable, wrong
 from ingest.settings import SOURCES_FILE
 from ingest.sources.base import expand
+from ingest.sources.secrets import Secrets
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 CHUNK = 64 * 1024
 CONNECT_SECONDS = 10.0
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+LONGEST_SAID = 4000
 LONGEST_MESSAGE = 300
 
 T = TypeVar("T")
@@ -75,11 +77,15 @@ class HttpOptions(Strict):
 
 @dataclass(frozen=True)
 class Answer:
-    """A decoded body; `ended` says that its end is certain, `date` is the server's clock."""
+    """A decoded body; `ended` says that its end is certain, `date` is the server's clock.
+
+    `headers` are found in whatever case.
+    """
 
     body: bytes
     ended: bool
     date: datetime | None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Client:
@@ -102,7 +108,7 @@ class Client:
         self.timeout = options.timeout.total_seconds()
         self.query_faults = query_faults
         self._headers = {key: _header(name, key, text, environ) for key, text in options.headers.items()}
-        self._secrets = _secrets(self._headers.values())
+        self._secrets = Secrets.of_headers(self._headers)
         # The variable that other programs read for a company's own certificates.
         self._certificates: str | bool = environ.get("REQUESTS_CA_BUNDLE") or True
         self._adapter = HTTPAdapter()
@@ -116,32 +122,63 @@ class Client:
 
     def get(self, path: str, params: Mapping[str, str], deadline: float) -> Answer:
         """The whole answer to a GET of `path` below the address; raises FetchError."""
-        # What is asked for last is what can be decoded here.
-        headers = {"User-Agent": "perfkb", **self._headers, "Accept-Encoding": "gzip"}
+        return self._within(deadline, self._ask, "GET", self.url + path, self._asking, params=dict(params))
+
+    def search(self, path: str, params: Mapping[str, str], body: object, deadline: float) -> Answer:
+        """The whole answer to a POST, for an API that reads its questions as JSON; raises FetchError."""
+        headers = {**self._asking, "Content-Type": "application/json"}
+        question = json.dumps(body, ensure_ascii=False).encode()
+        return self._within(deadline, self._ask, "POST", self.url + path, headers, params=dict(params), data=question)
+
+    def post(self, body: Mapping[str, object], deadline: float) -> None:
+        """Sends JSON to the address itself, whose words do not matter; raises FetchError."""
+        headers = {"User-Agent": "perfkb", "Content-Type": "application/json", **self._headers}
+        self._within(deadline, self._tell, "POST", self.url, headers, data=json.dumps(body).encode())
+
+    def _within(
+        self, deadline: float, send: Callable[[requests.PreparedRequest, float], T], method: str, url: str,
+        headers: Mapping[str, str], **parts: Any,
+    ) -> T:  # fmt: skip
+        """What `send` makes of a request; raises FetchError."""
         try:
-            request = requests.Request("GET", self.url + path, headers, params=dict(params)).prepare()
-            return _within(deadline, lambda: self._ask(request, deadline))
+            request = requests.Request(method, url, dict(headers), **parts).prepare()
+            return _within(deadline, lambda: send(request, deadline))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             # The library's own texts quote addresses and headers.
             raise self._failure(error) from None
 
+    @property
+    def _asking(self) -> dict[str, str]:
+        # What is asked for last is what can be decoded here.
+        return {"User-Agent": "perfkb", **self._headers, "Accept-Encoding": "gzip"}
+
     def clean(self, text: str) -> str:
         """A server's words, fit for a page: one short line, without our credentials."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
+        # What no terminal shows must not stand between two halves of a credential.
+        text = self._secrets.hide(
+            "".join(each for each in text[:LONGEST_SAID] if each.isspace() or not is_unprintable(each))
+        )
         line = " ".join("".join(" " if is_unprintable(each) else each for each in text).split())
         return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}..."
 
-    def _ask(self, request: requests.PreparedRequest, deadline: float) -> Answer:
+    def _send(self, request: requests.PreparedRequest, deadline: float) -> requests.Response:
         left = max(0.001, deadline - time.monotonic())
         timeout = (min(CONNECT_SECONDS, left), left)
-        response = self._adapter.send(request, stream=True, timeout=timeout, verify=self._certificates)
-        with response:
+        return self._adapter.send(request, stream=True, timeout=timeout, verify=self._certificates)
+
+    def _tell(self, request: requests.PreparedRequest, deadline: float) -> None:
+        with self._send(request, deadline) as response:
+            if not 200 <= response.status_code < 300:
+                # Its own words could quote the address, which is a credential where it is told something.
+                raise FetchError(f"{self.place} answers with status {response.status_code}")
+
+    def _ask(self, request: requests.PreparedRequest, deadline: float) -> Answer:
+        with self._send(request, deadline) as response:
             if response.status_code != 200:
                 raise self._refusal(response, deadline)
             ended = _has_an_end(response)
             body = self._body(response, MAX_BYTES, deadline)
-            return Answer(body, ended, _date(response.headers.get("Date")))
+            return Answer(body, ended, _date(response.headers.get("Date")), response.headers)
 
     def _body(self, response: requests.Response, limit: int, deadline: float) -> bytes:
         """The decoded body; raises FetchError where it is cut off or longer than `limit`."""
@@ -177,9 +214,14 @@ class Client:
         if 300 <= status < 400:
             what = f"{self.place} answers with a redirect ({status}); redirects are refused, write the final address"
             return FetchError(what)
+        if status in (403, 429) and (limited := _limited(response.headers)) is not None:
+            what = f"{self.place} answers no more requests for now ({status}): its limit is reached"
+            return FetchError(what, retry=True, wait=limited)
         if status in (401, 403):
             # Such a body may quote the credentials that it refuses.
-            return FetchError(f"{self.place} does not accept our credentials ({status}); see its headers")
+            expired = "expired" in response.headers.get("WWW-Authenticate", "").lower()
+            what = "says that our credentials have expired" if expired else "does not accept our credentials"
+            return FetchError(f"{self.place} {what} ({status}); see its headers", fault="credentials")
         said = self._message(response, deadline)
         return FetchError(
             f"{self.place} answers with status {status}{said and ': '}{said}",
@@ -189,13 +231,12 @@ class Client:
         )
 
     def _message(self, response: requests.Response, deadline: float) -> str:
-        """The server's own words, where its answer is JSON with an `error`."""
+        """The server's own words, where its answer is JSON that says what is wrong."""
         try:
             said = json.loads(self._body(response, MAX_ERROR_BYTES, deadline))
         except (FetchError, HTTPError, OSError, ValueError, RecursionError):
             return ""
-        error = said.get("error") if isinstance(said, dict) else None
-        return self.clean(error) if isinstance(error, str) else ""
+        return self.clean(_words(said))
 
     def _cut_off(self) -> FetchError:
         return FetchError(f"{self.place} broke off in the middle of its answer", retry=True)
@@ -247,16 +288,34 @@ def _header(name: str, key: str, text: str, environ: Mapping[str, str]) -> str:
     return value
 
 
-def _secrets(values: Collection[str]) -> list[str]:
-    """What must not be repeated: the values and their words, the longest first."""
-    found = {word for value in values for word in (value, *value.split()) if len(word) >= 4}
-    return sorted(found, key=lambda word: (-len(word), word))
-
-
 def _has_an_end(response: requests.Response) -> bool:
     """Whether the answer says where it ends; one that ends with its connection may be cut."""
     raw: Any = response.raw
     return raw.chunked or raw.length_remaining is not None or "gzip" in response.headers.get("Content-Encoding", "")
+
+
+def _words(said: Any, depth: int = 4) -> str:
+    """What an answer in JSON says is wrong, by the names that APIs have for it; empty where nothing does."""
+    if isinstance(said, list):
+        said = said[0] if said else None
+    if isinstance(said, str):
+        return said
+    if not isinstance(said, dict) or not depth:
+        return ""
+    keys = ("error", "errors", "errorMessages", "message", "description", "title", "detail")
+    return next((words for key in keys if (words := _words(said.get(key), depth - 1))), "")
+
+
+def _limited(headers: Mapping[str, str]) -> float | None:
+    """The seconds until a used-up limit of requests is renewed; None where none is told to be used up."""
+    if (wait := _wait(headers)) is not None:
+        return wait
+    left, reset = (headers.get(f"X-RateLimit-{key}", "").strip() for key in ("Remaining", "Reset"))
+    if left != "0" or not re.fullmatch("[0-9]{1,12}", reset):
+        return None
+    # Some tell the moment, and some the seconds until then.
+    now = _date(headers.get("Date")) or datetime.now(UTC)
+    return max(0.0, float(reset) - now.timestamp()) if float(reset) > 1e9 else float(reset)
 
 
 def _wait(headers: Mapping[str, str]) -> float | None:

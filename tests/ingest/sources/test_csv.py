@@ -1,4 +1,6 @@
+import gzip
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 
 from ingest.errors import FetchError, UserError
 from ingest.sources import csv as csv_source
-from ingest.sources.base import Window
+from ingest.sources.base import Window, tidy
 from ingest.sources.csv import CsvOptions, CsvSource
 from ingest.story import Series
 from tests.servers import FaultServer, Reply
@@ -228,3 +230,84 @@ def test_a_whole_file_over_http(tmp_path: Path, reply: Reply) -> None:
 def test_query() -> None:
     """The request in words is the file's name."""
     assert CsvSource.query(series(query="web/checkout.csv"), HOUR) == "web/checkout.csv"
+
+
+@pytest.mark.parametrize(
+    ("reply", "retry", "said"),
+    [
+        (Reply(b"\n <!doctype html>\n"), False, "a web page, perhaps to log in"),
+        (Reply(b'{"error": "busy"}\n'), False, "checkout.csv:1: the columns must be time and value"),
+        (Reply(TEXT, length=False, chunked=True, cut=30), True, "broke off in the middle"),
+        (Reply(gzip.compress(TEXT)[:-5], headers={"Content-Encoding": "gzip"}), True, "broke off in the middle"),
+        (Reply(gzip.compress(TEXT), headers={"Content-Encoding": "gzip"}, length=False, cut=30), True, "broke off"),
+        (Reply(TEXT, reset=True, cut=30), True, "broke off"),
+        (Reply(b"", 500), True, "status 500"),
+        (Reply(b"", 429, {"Retry-After": "5"}), True, "its limit is reached"),
+        (Reply(b"", 401), False, "does not accept our credentials"),
+        (Reply(b"", 301, {"Location": "http://elsewhere.example"}), False, "redirects are refused"),
+        (Reply(TEXT, stall=30), True, "did not answer in full within 0.5 s"),
+        (Reply(TEXT, drip=0.05), True, "did not answer in full within 0.5 s"),
+        (Reply(b"time,value\n2026-09-01T00:00Z,1\n2026-09-01T00:00Z,2\n"), False, "two different values"),
+        (Reply(b"time,value\n2026-09-01T00:30Z,1\n"), False, "does not begin a step"),
+    ],
+)
+def test_more_faults_over_http(tmp_path: Path, reply: Reply, retry: bool, said: str) -> None:
+    """Whatever goes wrong on the way is told from a file, and says whether another try is worth it."""
+    timeout = "500ms" if reply.stall or reply.drip else "20s"
+    with FaultServer({"/checkout.csv": reply}) as server:
+        files = source(tmp_path, url=server.url, timeout=timeout)
+        with pytest.raises(FetchError) as caught:
+            tidy(files.fetch(series(), WINDOW), WINDOW)
+        files.close()
+    assert said in caught.value.what
+    assert caught.value.retry == retry
+
+
+def test_order_gaps_and_repetition(tmp_path: Path) -> None:
+    """Rows out of order are sorted, equal ones are dropped, and what is no number is a gap."""
+    text = "time,value\n2026-09-01T02:00Z,3\n2026-09-01T00:00Z,1\n2026-09-01T01:00Z,NaN\n2026-09-01T03:00Z,inf\n"
+    with FaultServer({"/checkout.csv": Reply(f"{text}2026-09-01T00:00Z,1.0\n".encode())}) as server:
+        files = source(tmp_path, url=server.url)
+        found = tidy(files.fetch(series(), WINDOW), WINDOW).rows["value"]
+        files.close()
+    assert found.to_dict() == {START: 1, START + 2 * HOUR: 3}
+
+
+def test_samples_of_the_future(tmp_path: Path) -> None:
+    """A step that the server's clock has not ended is left out."""
+    now = format_datetime(START + 2 * HOUR - timedelta(seconds=1), usegmt=True)
+    with FaultServer({"/checkout.csv": Reply(TEXT, headers={"Date": now})}) as server:
+        files = source(tmp_path, url=server.url)
+        assert files.fetch(series(), WINDOW).rows["value"].tolist() == [12]
+        files.close()
+
+
+SECRET = "s3cr3t-t0ken"  # noqa: S105  # a canary, to be looked for where it must not be
+
+
+@pytest.mark.parametrize("column", ["2026-09-01T00:00Z,{}", "{},1"])
+@pytest.mark.parametrize(
+    "cell", [SECRET, f"you sent {SECRET}", f"t={SECRET[3:]}", "x" * 500, "\u202e\x1b[31mred", "a\u0000b"]
+)
+def test_cells_in_errors(tmp_path: Path, column: str, cell: str) -> None:
+    """Of a cell an error shows its beginning at most, on one line, and nothing of our credentials."""
+    with FaultServer({"/checkout.csv": Reply(f"time,value\n{column.format(cell)}\n".encode())}) as server:
+        files = source(tmp_path, {"T": SECRET}, url=server.url, headers={"Authorization": "Bearer ${T}"})
+        with pytest.raises(FetchError) as caught:
+            files.fetch(series(), WINDOW)
+        files.close()
+    said = caught.value.what
+    assert said.startswith("checkout.csv:2: ")
+    assert len(said) < 120
+    assert said.isprintable()
+    assert not [start for start in range(len(SECRET) - 3) if SECRET[start : start + 4] in said]
+
+
+def test_hidden_files(tmp_path: Path) -> None:
+    """A file such as .env is no telemetry, and its cells are in no error."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/.env").write_text(f"time,value\n2026-09-01T00:00Z,{SECRET}\n")
+    asked = series(query=".env")
+    assert [each.key for each in CsvSource.objections(asked, HOUR)] == ["query"]
+    with pytest.raises(FetchError, match="not a file of the source's folder"):
+        source(tmp_path).fetch(asked, WINDOW)

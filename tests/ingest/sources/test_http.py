@@ -169,8 +169,8 @@ def test_no_tls() -> None:
     [
         (204, False, "source"),
         (400, False, "query"),
-        (401, False, "source"),
-        (403, False, "source"),
+        (401, False, "credentials"),
+        (403, False, "credentials"),
         (404, False, "source"),
         (422, False, "query"),
         (429, True, "source"),

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 Severity = Literal["error", "warning"]
+Fault = Literal["query", "source", "credentials", "answer"]
 
 
 @dataclass(frozen=True, order=True)
@@ -70,7 +71,7 @@ class UserError(Exception):
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{place}{self.what}{hint}"
+        return one_line(f"{place}{self.what}{hint}")
 
 
 class BusyError(UserError):
@@ -82,7 +83,7 @@ class FetchError(Exception):
 
     `retry` says that the same request may succeed later (a time-out, a 503), `wait` how
     many seconds the server asked for, and `fault` whose it is: the `query`'s (shown with
-    the story's file and line), the `source`'s, or that of its `answer`.
+    the story's file and line), the `source`'s, that of our `credentials`, or of its `answer`.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class FetchError(Exception):
         *,
         retry: bool = False,
         wait: float | None = None,
-        fault: Literal["query", "source", "answer"] = "source",
+        fault: Fault = "source",
     ) -> None:
         super().__init__(what)
         self.what = what

@@ -24,6 +24,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 MAX_LINE = 300
 MAX_TEXT = 4000
+MAX_LINK = 2000
 YEARS = range(1970, 2200)
 """Years that a date may lie in: nobody means others, and counting days from them stays within the calendar."""
 
@@ -138,6 +139,8 @@ def _read_choice_of_truth(value: Any) -> bool:
 def read_link(text: str) -> str:
     """An absolute web address that is safe to put into a page; ValueError otherwise."""
     text = text.strip()
+    if len(text) > MAX_LINK:
+        raise ValueError(f"this address has {len(text):,} characters, at most {MAX_LINK:,} fit")
     if any(is_unprintable(c) or c.isspace() or c in "<>\"'`\\" for c in text):
         raise ValueError(f"{text!r} is not a web address")
     try:

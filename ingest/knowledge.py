@@ -16,7 +16,15 @@ from ingest.errors import Problem, UserError, Where, did_you_mean
 from ingest.fields import read_slug
 from ingest.marked import MAX_BODY_BYTES, MAX_BYTES, Marked
 from ingest.pins import PINNED, Pins, read_pins
-from ingest.settings import KNOWLEDGE_BASE_FILE, SOURCES_FILE, Configuration, Settings, read_settings, read_sources
+from ingest.settings import (
+    DEFAULT_STORE,
+    KNOWLEDGE_BASE_FILE,
+    SOURCES_FILE,
+    Configuration,
+    Settings,
+    read_settings,
+    read_sources,
+)
 from ingest.story import Story, read_story
 
 CONTENT = "content"
@@ -49,8 +57,8 @@ class KnowledgeBase:
 
     @property
     def store(self) -> Path:
-        """The folder of live telemetry."""
-        return self.root / self.settings.store
+        """The folder of live telemetry; of a store that lies elsewhere, its copy here."""
+        return self.root / (DEFAULT_STORE if self.settings.store_url else self.settings.store)
 
     def story(self, slug: str) -> Story:
         """The story of this name; UserError where there is none."""

@@ -2,37 +2,37 @@
 
 A series that cannot be fetched keeps its last good snapshot, byte for byte; why it failed
 goes into the health file, from which the pages say how old their data is and why. The same
-request of several stories is sent once.
+request of several stories is sent once. How a source is asked is the matter of `ingest.lanes`.
 """
 
 import fcntl
-import random
-import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import chain, zip_longest
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 import pandas as pd
 
 from ingest.clock import floor
 from ingest.errors import BusyError, FetchError, UserError, Where
-from ingest.health import Outcome, write_health
+from ingest.health import HEALTH_FILE, Outcome, tells_of_a_run, write_health
 from ingest.knowledge import KnowledgeBase
-from ingest.schema import read_whole
-from ingest.settings import SOURCES_FILE, SourceConfig, unknown_source
-from ingest.snapshots import CorruptSnapshotError, Snapshot, Store, make_snapshot
-from ingest.sources import SOURCES, Fetched, Source, Window, tidy
-from ingest.story import Series
+from ingest.lanes import TOTAL_SECONDS, Gate, Lane, StoppedError, host_of
+from ingest.remote import Remote, copy_here, copy_there, lease
+from ingest.settings import SourceConfig, unknown_source
+from ingest.snapshots import CorruptSnapshotError, Doubt, Snapshot, Store, make_snapshot
+from ingest.sources import Fetched, Window, words_for
+from ingest.story import Counted, Series, Story
 
-PARALLEL = 8
-ATTEMPTS = 6
-TOTAL_SECONDS = 120.0
-LONGEST_WAIT = 30.0
+MOST_WARNINGS = 20
+LEASE_MARGIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Wish:
     @property
     def query_hash(self) -> str:
         """Changes when the story asks for something else."""
-        return self.series.fingerprint(self.config.step)
+        return self.config.fingerprint(self.series)
 
 
 @dataclass
@@ -56,6 +56,8 @@ class Result:
     """The outcome of a run, with the exit status that a schedule acts on."""
 
     outcomes: list[Outcome] = field(default_factory=list)
+    untried: int = 0
+    """Series that an interrupted run did not come to."""
 
     @property
     def status(self) -> int:
@@ -77,7 +79,19 @@ def wishes(base: KnowledgeBase, slugs: tuple[str, ...] = ()) -> list[Wish]:
         for name, series in story.series.items():
             config = base.config.sources.get(series.source) or unknown_source(series.source)
             found.append(Wish(story.slug, name, series, config, story.where("telemetry", name)))
+        found += _counts(story, base)
     return found
+
+
+def _counts(story: Story, base: KnowledgeBase) -> Iterator[Wish]:
+    """The reports of a story that are counted in another system."""
+    wanted = story.counted
+    for index, report in enumerate(story.front.reports):
+        if isinstance(report, Counted) and report.name in wanted:
+            del wanted[report.name]
+            config = base.config.sources.get(report.source) or unknown_source(report.source)
+            where = story.where("reports", index)
+            yield Wish(story.slug, report.name, report.series, config.for_counts, where)
 
 
 def refresh(
@@ -85,39 +99,93 @@ def refresh(
     wanted: list[Wish],
     environ: Mapping[str, str],
     progress: Callable[[Outcome], None] = lambda _: None,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] | None = None,
+    *,
+    expect_store: bool = False,
+    first_run: bool = False,
 ) -> Result:
     """Fetches the steps that `wanted` lacks up to the clock's now, and writes the health file.
 
-    Raises BusyError while another run holds the store's lock, and UserError where the store
-    cannot be written. What goes wrong with one series or source is part of the result.
+    An interrupt (KeyboardInterrupt) ends it early, with what it has. Raises BusyError while
+    another run holds the store's lock, and UserError where the store cannot be written, or is
+    empty where data is expected: in one that lies elsewhere always, in a folder if
+    `expect_store`; unless this is the `first_run`. What goes wrong with one series or source
+    is part of the result.
     """
-    store = Store(base.store)
-    with _lock(base):
-        with _writing(base):
-            store.sweep()
+    budgets = [wish.config.basics.budget for wish in wanted]
+    longest = max(budgets, default=timedelta(0)) + timedelta(seconds=TOTAL_SECONDS) + LEASE_MARGIN
+    expect = bool(wanted) and not first_run and (expect_store or base.settings.store_url is not None)
+    with open_store(base, longest, expect=expect, fill=first_run) as store:
         run = _Run(base, store, environ, sleep)
         try:
             for outcome in run.all(wanted):
                 progress(outcome)
+        except KeyboardInterrupt:
+            run.result.untried = len(wanted) - len(run.end())
         finally:
-            run.close()
-        run.result.outcomes.sort(key=lambda each: (each.story, each.series))
+            run.end()
+        outcomes = run.result.outcomes
+        outcomes.sort(key=lambda each: (each.story, each.series))
         known = {(wish.slug, wish.name) for wish in wishes(base)}
         with _writing(base):
-            write_health(base.store, run.result.outcomes, run.now(), run.result.status, known)
+            write_health(store, outcomes, run.now(), run.result.status, known, run.result.untried)
     return run.result
+
+
+def _lost(base: KnowledgeBase) -> UserError:
+    """What was fetched over months would silently become what the sources still have."""
+    what = "the store is empty, and data is expected in it: was it restored?"
+    return UserError(base.settings.store, what, "if this is the first run, say so: perfkb refresh --first-run")
 
 
 def plan(base: KnowledgeBase, wanted: list[Wish]) -> list[str]:
     """What a refresh would ask for, a line a series; nothing is fetched."""
-    run = _Run(base, Store(base.store), {}, time.sleep)
+    run = _Run(base, Store(base.store), {})
     lines = []
     for wish in wanted:
         window = run.window(wish, run.stored(wish))
         asked = f"{window.steps} steps from {window.start:%Y-%m-%d %H:%M} UTC" if window.steps else "nothing is due"
         lines.append(f"{wish.slug}/{wish.name}: {asked}, of {wish.config.id}")
     return lines
+
+
+@contextmanager
+def open_store(base: KnowledgeBase, longest: timedelta, *, expect: bool = False, fill: bool = False) -> Iterator[Store]:
+    """The store, for this run alone and for at most `longest`, its copy here up to date and swept.
+
+    `fill` puts what is here into an empty one that lies elsewhere. Raises BusyError, and UserError
+    where it cannot be read or written, or is empty though data is expected (`expect`).
+    """
+    with ExitStack() as held:
+        with _writing(base):
+            base.store.mkdir(parents=True, exist_ok=True)
+            held.enter_context(_lock(base))
+            remote = Remote(base.settings.store_url) if base.settings.store_url else None
+            store = Store(base.store, remote)
+            if remote:
+                held.enter_context(lease(remote, longest))
+            there = copy_here(remote, store) if remote else _was_used(base.store)
+            if expect and not there:
+                raise _lost(base)
+            if remote and fill and not there:
+                copy_there(store, remote)
+            store.sweep()
+        yield store
+
+
+def _was_used(folder: Path) -> bool:
+    health = folder / HEALTH_FILE
+    return any(folder.glob("*/*.json")) or (health.is_file() and tells_of_a_run(health.read_bytes()))
+
+
+def copy_store(base: KnowledgeBase) -> None:
+    """Brings the folder of a store that lies elsewhere up to date, for a build; nothing else is touched."""
+    if not base.settings.store_url:
+        raise UserError(base.settings.store, "the store is a folder here already", "there is nothing to copy")
+    with _writing(base):
+        base.store.mkdir(parents=True, exist_ok=True)
+        with _lock(base):
+            copy_here(Remote(base.settings.store_url), Store(base.store))
 
 
 @contextmanager
@@ -133,7 +201,6 @@ def _writing(base: KnowledgeBase) -> Iterator[None]:
 def _lock(base: KnowledgeBase) -> Iterator[None]:
     """One run at a time; the system frees the lock when a run dies."""
     with _writing(base):
-        base.store.mkdir(parents=True, exist_ok=True)
         file = (base.store / ".lock").open("w")
     with file:
         with _writing(base):
@@ -144,113 +211,129 @@ def _lock(base: KnowledgeBase) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What is asked for once, and the wishes that it answers."""
+
+    lane: Lane
+    window: Window
+    members: list[Wish]
+
+
 class _Run:
     """One refresh: its sources, and the answers that several stories share."""
 
     def __init__(
-        self, base: KnowledgeBase, store: Store, environ: Mapping[str, str], sleep: Callable[[float], None]
+        self,
+        base: KnowledgeBase,
+        store: Store,
+        environ: Mapping[str, str],
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self.base = base
         self.store = store
         self.environ = environ
-        self.sleep = sleep
+        self.gate = Gate()
+        self.sleep = sleep or self.gate.pause
         self.result = Result()
-        self.sources: dict[str, Source | Exception] = {}
+        self.lanes: dict[str, Lane] = {}
+        self.done: SimpleQueue[list[Outcome] | BaseException] = SimpleQueue()
 
     def all(self, wanted: list[Wish]) -> Iterator[Outcome]:
         """The outcomes as they come."""
-        for wish in wanted:
-            self._open(wish.config)
+        for config in {wish.config.id: wish.config for wish in wanted}.values():
+            self.lanes[config.id] = Lane(config, self.environ, self.base.root, self.sleep)
+        queues = self._requests(wanted)
+        expected = sum(map(len, queues))
+        for requests in queues:
+            parallel = min(request.lane.config.basics.parallel for request in requests)
+            for _ in range(min(parallel, len(requests))):
+                # A request that hangs must not keep the process from ending.
+                Thread(target=self._work, args=(requests,), daemon=True).start()
+        for _ in range(expected):
+            yield from self._taken(self.done.get())
+
+    def _requests(self, wanted: list[Wish]) -> list[deque[_Request]]:
+        """The requests of each host; the workers empty what they are given."""
         groups: dict[tuple[str, str, Window], list[Wish]] = {}
         for wish in wanted:
             # The unit is no part of the hash, but a source may convert into it.
             key = (wish.query_hash, wish.series.unit, self.window(wish, self.stored(wish)))
             groups.setdefault(key, []).append(wish)
-        pool = ThreadPoolExecutor(PARALLEL)
-        try:
-            tasks = [pool.submit(self._group, window, members) for (_, _, window), members in groups.items()]
-            for task in as_completed(tasks):
-                for outcome in task.result():
-                    self.result.outcomes.append(outcome)
-                    yield outcome
-        finally:
-            # Who interrupts a run should not wait for what has not begun.
-            pool.shutdown(cancel_futures=True)
+        hosts: dict[str, dict[str, list[_Request]]] = {}
+        for (_, _, window), members in groups.items():
+            config = members[0].config
+            request = _Request(self.lanes[config.id], window, members)
+            hosts.setdefault(host_of(config), {}).setdefault(config.id, []).append(request)
+        # In turn, so that no source of a host waits until another one has all that it wants.
+        return [deque(filter(None, chain(*zip_longest(*sources.values())))) for sources in hosts.values()]
 
-    def close(self) -> None:
-        for source in self.sources.values():
-            if not isinstance(source, Exception):
-                # What cannot be closed ends with the process.
-                with suppress(Exception):
-                    source.close()
+    def _work(self, requests: deque[_Request]) -> None:
+        """A worker: one request after the other, until there are none or the run is over."""
+        with suppress(IndexError, StoppedError):
+            while True:
+                request = requests.popleft()
+                try:
+                    self.done.put(self._group(request.lane, request.window, request.members))
+                except StoppedError:
+                    raise
+                except BaseException as error:  # who waits for this request must learn of it
+                    self.done.put(error)
 
-    def _open(self, config: SourceConfig) -> None:
-        if config.id in self.sources:
-            return
-        try:
-            kind = _kind(config)
-            options, problems = read_whole(kind.Options, config.options)
-            if options is None:
-                raise UserError(problems[0].where, problems[0].what, problems[0].hint)
-            self.sources[config.id] = kind(config.id, options, self.environ, self.base.root)
-        except Exception as error:
-            # One source without its credentials must not keep the others from being fetched.
-            self.sources[config.id] = error
+    def _taken(self, outcomes: list[Outcome] | BaseException) -> list[Outcome]:
+        if isinstance(outcomes, BaseException):
+            raise outcomes
+        self.result.outcomes += outcomes
+        return outcomes
+
+    def end(self) -> list[Outcome]:
+        """Ends the run; all that was stored has its outcome."""
+        self.gate.close()
+        with suppress(Empty):
+            while True:
+                self._taken(self.done.get_nowait())
+        for lane in self.lanes.values():
+            lane.close()
+        self.lanes = {}
+        return self.result.outcomes
 
     def stored(self, wish: Wish) -> Snapshot | None:
         """What is there of the series as it is asked for now, be it put aside; a changed query starts afresh."""
         for query_hash in ("", wish.query_hash):
             with suppress(CorruptSnapshotError):
                 found = self.store.read(wish.slug, wish.name, query_hash)
-                if found and found.manifest.query_hash == wish.query_hash:
+                if found and _is_of(found, wish):
                     return found
         return None
 
     def window(self, wish: Wish, stored: Snapshot | None) -> Window:
         """From the end of the data (or as far as the source's history reaches) to the last full step."""
         step = wish.config.step
-        end = floor(self.base.clock.now, step)
+        end = floor(self.base.clock.now - wish.config.basics.settle, step)
         start = floor(end - wish.config.basics.history, step)
         if stored:
-            until = stored.manifest.data_until
-            # What was partial may be whole by now.
-            start = min(start, until) if stored.manifest.partial else until
+            until, doubt = stored.manifest.data_until, stored.manifest.doubt
+            again = doubt is not None and doubt.is_due(self.base.clock.now)
+            start = min(max(start, doubt.since), until) if doubt and again else until
         return Window(min(start, end), end, step)
 
-    def _group(self, window: Window, members: list[Wish]) -> list[Outcome]:
+    def _group(self, lane: Lane, window: Window, members: list[Wish]) -> list[Outcome]:
         """One request, and what it means for each story that made it."""
         try:
-            answer = self._fetch(members[0], window)
+            answer = lane.fetch(members[0].series, members[0].config, window)
+        except StoppedError:
+            raise
         except Exception as error:
-            return [self._failed(wish, error) for wish in members]
-        return [self._store_or_keep(wish, window, answer) for wish in members]
+            with self.gate.writing():
+                return [self._failed(wish, error) for wish in members]
+        with self.gate.writing():
+            return [self._store_or_keep(wish, window, answer) for wish in members]
 
     def _store_or_keep(self, wish: Wish, window: Window, answer: Fetched) -> Outcome:
         try:
             return self._store(wish, window, answer)
         except Exception as error:
             return self._failed(wish, error)
-
-    def _fetch(self, wish: Wish, window: Window) -> Fetched:
-        """The whole attempt, from the request to tidy rows, again and again until it holds."""
-        source = self.sources[wish.config.id]
-        if isinstance(source, Exception):
-            raise source
-        for objection in SOURCES[wish.config.kind].objections(wish.series, window.step):
-            raise FetchError(f"{objection.key}: {objection.what}", fault="query")
-        if not window.steps:
-            return Fetched(pd.DataFrame())
-        deadline = time.monotonic() + TOTAL_SECONDS
-        for attempt in range(ATTEMPTS):
-            try:
-                return tidy(source.fetch(wish.series, window), window)
-            except FetchError as error:
-                pause = _pause(attempt, error)
-                late = time.monotonic() + pause > deadline
-                if not error.retry or attempt == ATTEMPTS - 1 or late or pause > LONGEST_WAIT:
-                    raise
-                self.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
 
     def _store(self, wish: Wish, window: Window, answer: Fetched) -> Outcome:
         if window.steps and answer.rows.empty and not wish.series.allow_empty:
@@ -262,24 +345,36 @@ class _Run:
         return self._outcome(wish, "fresh", made, new_rows=len(answer.rows), due=bool(window.steps))
 
     def _made(self, wish: Wish, stored: Snapshot | None, window: Window, answer: Fetched) -> Snapshot:
-        rows, start = answer.rows, window.start
+        rows, start, warnings = answer.rows, window.start, answer.warnings
+        doubt = self._doubt(stored, window, answer)
         if stored:
             # On overlap the new value wins.
             older = stored.rows[~stored.rows.index.isin(rows.index)]
             rows, start = pd.concat([older, rows]).sort_index(), min(start, stored.manifest.window[0])
+            if doubt and doubt == stored.manifest.doubt:
+                warnings = tuple(dict.fromkeys([*stored.manifest.warnings, *warnings]))[:MOST_WARNINGS]
         return make_snapshot(
             _in_order(rows),
             (start, window.end),
             window.step,
             source=wish.config.id,
-            query=SOURCES[wish.config.kind].query(wish.series, window.step),
+            query=words_for(wish.series, wish.config),
             query_hash=wish.query_hash,
             kind=wish.series.kind,
             unit=wish.series.unit,
             fetched_at=self.now(),
-            partial=answer.partial,
-            warnings=answer.warnings,
+            partial=doubt is not None,
+            doubt=doubt,
+            warnings=warnings,
         )
+
+    def _doubt(self, stored: Snapshot | None, window: Window, answer: Fetched) -> Doubt | None:
+        """What is in doubt after this answer: what it is about, or what was before and has not been asked for again."""
+        before = stored.manifest.doubt if stored else None
+        now = self.base.clock.now
+        if stored and before and window.start >= stored.manifest.data_until > before.since:
+            return before
+        return Doubt(window.start, before.seen if before else now, now) if answer.partial else None
 
     def _put(self, wish: Wish, made: Snapshot) -> None:
         """Stores a snapshot; data of an earlier query, and data that cannot be read, stay beside it."""
@@ -288,7 +383,7 @@ class _Run:
             current = self.store.read(wish.slug, wish.name)
         except CorruptSnapshotError:
             self.store.put_aside(wish.slug, wish.name)
-        if current and current.manifest.query_hash != wish.query_hash:
+        if current and not _is_of(current, wish):
             self.store.write(wish.slug, wish.name, current, current.manifest.query_hash)
         if current is None or current.manifest != made.manifest:
             self.store.write(wish.slug, wish.name, made)
@@ -301,7 +396,8 @@ class _Run:
         except CorruptSnapshotError as corrupt:
             reason = f"{reason}; and the snapshot: {corrupt}"
         where = str(wish.where) if fault == "query" else ""
-        return self._outcome(wish, "kept" if current else "missing", current, reason=reason, where=where)
+        state = "kept" if current else "missing"
+        return self._outcome(wish, state, current, reason=reason, where=where, fault=fault)
 
     def _outcome(self, wish: Wish, state: str, snapshot: Snapshot | None, **more: Any) -> Outcome:
         until = snapshot.manifest.data_until.isoformat() if snapshot else ""
@@ -315,10 +411,10 @@ class _Run:
         return clock.now if clock.fixed else datetime.now(UTC).replace(microsecond=0)
 
 
-def _kind(config: SourceConfig) -> type[Source]:
-    if config.kind not in SOURCES:
-        raise UserError(SOURCES_FILE, f"there is no source {config.id!r} of a known kind", "see `perfkb check`")
-    return SOURCES[config.kind]
+def _is_of(snapshot: Snapshot, wish: Wish) -> bool:
+    """Whether the rows are those that are asked for: a number in another unit is another number."""
+    manifest = snapshot.manifest
+    return manifest.query_hash == wish.query_hash and manifest.unit == wish.series.unit
 
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
@@ -342,10 +438,3 @@ def _why(error: Exception) -> tuple[str, str]:
     # A mistake of ours. Its own words could quote a credential.
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"a bug in perfkb: {type(error).__name__} at {Path(place.filename).name}:{place.lineno}", "source"
-
-
-def _pause(attempt: int, error: FetchError) -> float:
-    """Full jitter: clients that failed together must not come back together."""
-    if error.wait is not None:
-        return error.wait
-    return random.uniform(0, min(10.0, 0.25 * 2**attempt))  # noqa: S311  # not a secret

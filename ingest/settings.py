@@ -7,9 +7,9 @@ sources.yml is left unexpanded as well: a build needs no credentials.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
@@ -17,12 +17,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Wit
 from ingest.errors import Problem
 from ingest.fields import IDENTIFIER, Amount, Day, Duration, Identifier, Line, Link, Moment, Name, Strict, Title, wrong
 from ingest.marked import Marked, read_yaml
-from ingest.schema import read_model
+from ingest.schema import read_model, read_whole
 from ingest.story import Series
+from ingest.tickets import matcher
 from ingest.units import Quantity
+
+Own = TypeVar("Own", bound=Strict)
 
 KNOWLEDGE_BASE_FILE = "site-config/knowledge-base.yml"
 SOURCES_FILE = "site-config/sources.yml"
+DEFAULT_STORE = ".snapshots"
 CUSTOMER_FIELDS = ("impact", "affected", "revenue", "video", "blocks_workflow", "downstream", "support_toil", "churn")
 
 
@@ -37,8 +41,8 @@ def _read_zone(value: Any) -> ZoneInfo:
 
 def _read_ticket_pattern(value: Any) -> str:
     try:
-        re.compile(str(value))
-    except (re.error, OverflowError, RecursionError) as error:
+        matcher(str(value))
+    except ValueError as error:
         raise wrong(f"{value!r} is not a regular expression: {error}", "write one such as PERF-[0-9]+") from None
     return str(value)
 
@@ -56,6 +60,22 @@ def _read_price(value: Quantity) -> Quantity:
     return value
 
 
+def _read_store(text: str) -> str:
+    if "://" in text and re.search(r"://[^/]*@|[?#]|::", text):
+        what = "the address of a store holds no credentials and no query"
+        raise wrong(what, "write s3://bucket/folder; credentials come from the environment")
+    return text
+
+
+def _read_webhook(text: str) -> str:
+    # Such an address is a credential: who knows it can write there.
+    if not re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", text):
+        raise wrong("the address must come from the environment", "write ${PERFKB_WEBHOOK}, and export that")
+    return text
+
+
+StorePlace = Annotated[Line, AfterValidator(_read_store)]
+WebhookPlace = Annotated[Line, AfterValidator(_read_webhook)]
 Zone = Annotated[
     ZoneInfo, PlainValidator(_read_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Berlin"]})
 ]
@@ -129,10 +149,17 @@ class Settings(Strict):
     """Series that several stories share through `use`."""
     hide: tuple[Line, ...] = ()
     """Customer fields that are kept out of the site and its data files."""
-    store: Line = ".snapshots"
-    """The folder of live telemetry, relative to the knowledge base."""
+    store: StorePlace = DEFAULT_STORE
+    """Where live telemetry is kept: a folder relative to the knowledge base, or an address such as s3://bucket/perfkb."""
+    notify: WebhookPlace | None = None
+    """The address that `perfkb notify` tells of faults, from the environment: ${NAME}."""
     now: Moment | None = None
     """Samples and tests only: the clock of this knowledge base; a banner says so."""
+
+    @property
+    def store_url(self) -> str | None:
+        """The store's address, where it is no folder."""
+        return self.store if "://" in self.store else None
 
 
 class SourceBasics(Strict):
@@ -146,17 +173,28 @@ class SourceBasics(Strict):
     """The time that one row covers."""
     history: Duration = timedelta(days=90)
     """How far back a first fetch reaches."""
+    settle: Duration = timedelta(0)
+    """How long after its end a step may still change; until then it is not fetched."""
+    parallel: Annotated[int, Field(ge=1, le=64)] = 8
+    """How many requests its host gets at a time; of several sources on one host, the smallest holds."""
+    budget: Duration = timedelta(minutes=15)
+    """How long one refresh may be busy with it; what is not fetched by then keeps its last good data."""
     explore: Link | None = None
-    """An address that opens a query in the company's own tools ({query} is filled in)."""
+    """An address that opens a query in the company's own tools ({query}, {json}, {from} and {to} are filled in)."""
 
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """One source: what all kinds share, and the kind's own keys as they were written."""
+    """One source: what all kinds share, and the kind's own keys as they were written.
+
+    As it is asked how many reports there are (`counts`), once a day, a source is one of these as well.
+    """
 
     id: str
     basics: SourceBasics
     options: Marked
+    counts: bool = False
+    _own: dict[type[Strict], Strict | None] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def kind(self) -> str:
@@ -169,6 +207,31 @@ class SourceConfig:
     @property
     def step(self) -> timedelta:
         return self.basics.step
+
+    @property
+    def for_counts(self) -> "SourceConfig":
+        """The source as it is asked for counts: one row a day, and none of the past."""
+        day = {"step": timedelta(days=1), "history": timedelta(days=1)}
+        return replace(self, basics=self.basics.model_copy(update=day), counts=True)
+
+    def own(self, model: type[Own]) -> Own | None:
+        """The kind's own keys as its `model`, read once; None where they hold a mistake."""
+        if model not in self._own:
+            self._own[model] = read_whole(model, self.options)[0]
+        return cast("Own | None", self._own[model])
+
+    def fingerprint(self, series: Series) -> str:
+        """A hash of all that decides which numbers come back for `series`, with what sources.yml says of it."""
+        named = self.options.data.get("queries") or self.options.data.get("measures")
+        # A report names what counts it as its query, if there is more than one thing that does.
+        name = series.query if self.counts else series.metric
+        recipe = named.get(name) if isinstance(named, dict) else None
+        if isinstance(recipe, dict):
+            # What may be asked besides changes no number.
+            recipe = {key: value for key, value in recipe.items() if key not in ("match", "unit")}
+        if self.counts:
+            return series.fingerprint(self.step, {"counts": self.options.data.get("count", recipe or True)})
+        return series.fingerprint(self.step, {"recipe": recipe} if recipe else {})
 
 
 def unknown_source(name: str) -> SourceConfig:
@@ -184,10 +247,9 @@ class Configuration:
     sources: dict[str, SourceConfig]
     problems: tuple[Problem, ...] = ()
 
-    def step_of(self, series: Series) -> timedelta:
-        """The time that one row of `series` covers; an hour where its source is unknown."""
-        source = self.sources.get(series.source)
-        return source.step if source else timedelta(hours=1)
+    def source_of(self, series: Series) -> SourceConfig:
+        """The source of `series`, or what stands in for one that is unknown."""
+        return self.sources.get(series.source) or unknown_source(series.source)
 
 
 def read_settings(raw: bytes | None) -> tuple[Settings, Marked, list[Problem]]:

@@ -3,7 +3,9 @@
 A snapshot is a pair of files, and a crash may come between any two writes. So the new
 manifest is written first and carries the old one (`before`); a reader believes the one
 whose checksum is the CSV's. Every file is written beside its place, synced and renamed: a
-reader sees the old pair or the new one, never a mixture.
+reader sees the old pair or the new one, never a mixture. Where the store is no folder but
+lies elsewhere (`ingest.remote`), the folder is its copy: every write goes there first, in the
+same order, because there too an object is replaced as a whole.
 """
 
 import hashlib
@@ -16,7 +18,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -30,6 +32,23 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 class CorruptSnapshotError(Exception):
     """A snapshot's files contradict each other, or cannot be read."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Answers that the source called partial: since which step, when that was first said, and when last asked again.
+
+    Asking again may mend it, or the source may always say so: so the pause before the next time
+    is as long as the doubt is old.
+    """
+
+    since: datetime
+    seen: datetime
+    asked: datetime
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether all that is in doubt should be asked for once more."""
+        return now - self.asked >= self.asked - self.seen
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,7 @@ class Manifest:
     warnings: tuple[str, ...]
     sha256: str = ""
     format: int = FORMAT
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +103,16 @@ def _counts(rows: pd.DataFrame, start: datetime, step: timedelta) -> dict[str, A
     return {"data_until": until, "rows": len(rows), "gaps": (until - first) // step - len(rows)}
 
 
+class Elsewhere(Protocol):
+    """Where the store really is, if its folder is a copy; names are relative, with slashes."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Replaces a file as a whole; raises OSError."""
+
+    def remove(self, name: str) -> None:
+        """Removes a file that may be there; raises OSError."""
+
+
 class Store:
     """Snapshots in a folder, as `<slug>/<series>.csv` with `<series>.json` beside it.
 
@@ -90,8 +120,9 @@ class Store:
     so it could not be fetched again, and a change that is taken back finds it.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, elsewhere: Elsewhere | None = None) -> None:
         self.root = root
+        self.elsewhere = elsewhere
 
     def read(self, slug: str, series: str, query_hash: str = "") -> Snapshot | None:
         """The snapshot (that of an earlier query, if `query_hash` is given), or None.
@@ -115,24 +146,50 @@ class Store:
         stem.parent.mkdir(parents=True, exist_ok=True)
         data = rows_to_csv(snapshot.rows)
         manifest = replace(snapshot.manifest, sha256=hashlib.sha256(data).hexdigest())
-        before = None
+        self._write(_with(stem, ".json"), _to_json(manifest, _standing(stem)))
+        self._write(_with(stem, ".csv"), data)
+        self._write(_with(stem, ".json"), _to_json(manifest, None))
+
+    def take_over(self, name: str, data: bytes, raw: bytes) -> None:
+        """Puts a snapshot's files, as they lie elsewhere, into the folder; `name` is without their endings."""
+        stem = self.root / name
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        # What does not fit together is copied as it is: the next reader says so.
         with suppress(CorruptSnapshotError):
-            before = _manifest_of(*_pair(stem))
-        write_atomically(_with(stem, ".json"), _to_json(manifest, before))
+            made = _manifest_of(data, raw)
+            if made:
+                write_atomically(_with(stem, ".json"), _to_json(made, _standing(stem)))
         write_atomically(_with(stem, ".csv"), data)
-        write_atomically(_with(stem, ".json"), _to_json(manifest, None))
+        write_atomically(_with(stem, ".json"), raw)
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Replaces a file that is about the whole store."""
+        self._write(self.root / name, data)
 
     def put_aside(self, slug: str, series: str) -> None:
         """Renames what cannot be read, so that it is kept and a fresh snapshot can be made."""
         stem = self._stem(slug, series)
         for suffix in (".csv", ".json"):
+            source, target = _with(stem, suffix), _with(stem, f".corrupt{suffix}")
             with suppress(FileNotFoundError):
-                _with(stem, suffix).replace(_with(stem, f".corrupt{suffix}"))
+                if self.elsewhere:
+                    self.elsewhere.put(self._name(target), source.read_bytes())
+                    self.elsewhere.remove(self._name(source))
+                source.replace(target)
 
     def sweep(self) -> None:
         """Removes what interrupted writes left behind."""
         for path in self.root.glob(f"**/{_TEMPORARY}*"):
             path.unlink(missing_ok=True)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        # Elsewhere first: the copy must never know more than what it is a copy of.
+        if self.elsewhere:
+            self.elsewhere.put(self._name(path), data)
+        write_atomically(path, data)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
 
     def _stem(self, slug: str, series: str, query_hash: str = "") -> Path:
         # The patterns keep a name from leaving the store.
@@ -192,6 +249,21 @@ def _manifest_of(data: bytes | None, raw: bytes | None) -> Manifest | None:
     raise CorruptSnapshotError("the data does not have the checksum of its manifest")
 
 
+def _standing(stem: Path) -> Manifest | None:
+    """The manifest of what is there; None where there is nothing, or nothing that can be read."""
+    with suppress(CorruptSnapshotError):
+        return _manifest_of(*_pair(stem))
+    return None
+
+
+def is_of(data: bytes | None, raw: bytes) -> bool:
+    """Whether a manifest describes this data."""
+    try:
+        return data is not None and _manifest_of(data, raw) is not None
+    except CorruptSnapshotError:
+        return False
+
+
 def _snapshot_of(data: bytes | None, raw: bytes | None) -> Snapshot | None:
     manifest = _manifest_of(data, raw)
     if manifest is None or data is None:
@@ -215,15 +287,21 @@ def _rows_from_csv(data: bytes) -> pd.DataFrame:
 
 
 def _to_json(manifest: Manifest, before: Manifest | None) -> bytes:
-    made = {key: _plain(value) for key, value in asdict(manifest).items()}
+    made = _entries(manifest)
     if before:
-        made["before"] = {key: _plain(value) for key, value in asdict(before).items()}
+        made["before"] = _entries(before)
     return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _entries(manifest: Manifest) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in asdict(manifest).items() if key != "doubt" or value}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime(_TIME)
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
@@ -244,8 +322,10 @@ def _manifest(data: dict[str, Any]) -> Manifest:
         raise ValueError("its query_hash is none")
     times = {key: _moment(data[key]) for key in ("fetched_at", "data_until")}
     start, end = data["window"]
-    warnings = tuple(data["warnings"])
-    return Manifest(**{**data, **times, "window": (_moment(start), _moment(end)), "warnings": warnings})
+    made = {"window": (_moment(start), _moment(end)), "warnings": tuple(data["warnings"])}
+    doubt = data.get("doubt")
+    doubted = Doubt(**{key: _moment(value) for key, value in doubt.items()}) if doubt else None
+    return Manifest(**{**data, **times, **made, "doubt": doubted})
 
 
 def _moment(text: str) -> datetime:

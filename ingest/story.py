@@ -7,8 +7,10 @@ is checked in `ingest.check`, what a stage demands in `ingest.lifecycle`.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
@@ -42,6 +44,7 @@ Verdict = Literal["open", "confirmed", "disproved", "inconclusive"]
 # Each is fetched and drawn: without a limit, one story could keep a build busy for an hour.
 MOST_SERIES = 40
 MOST_BELIEFS = 100
+MOST_WORDS = 100
 
 
 class Measured(Strict):
@@ -110,6 +113,16 @@ class Counted(Strict):
     query: Line
     """The query that counts the reports."""
 
+    @property
+    def name(self) -> str:
+        """The name under which the counts are kept."""
+        return "reports_" + hashlib.sha256(json.dumps([self.source, self.query]).encode()).hexdigest()[:12]
+
+    @property
+    def series(self) -> "Series":
+        """The counts as a series: one row a day."""
+        return Series(source=self.source, kind="gauge", query=self.query, unit="reports")
+
 
 Report = Annotated[
     Annotated[Said, Tag("<said>")] | Annotated[Counted, Tag("<counted>")],
@@ -143,11 +156,11 @@ class Series(Strict):
     allow_empty: Truth = False
     """An answer without rows is no fault: nothing happened."""
 
-    def fingerprint(self, step: timedelta) -> str:
-        """A hash of all that decides which numbers come back; a changed query changes it."""
+    def fingerprint(self, step: timedelta, more: Mapping[str, Any] = MappingProxyType({})) -> str:
+        """A hash of all that decides which numbers come back, and of `more`; a changed query changes it."""
         asked = {
             "source": self.source, "kind": self.kind, "metric": self.metric, "match": self.match,
-            "query": self.query, "sum": self.sum, "step": step.total_seconds(),
+            "query": self.query, "sum": self.sum, "step": step.total_seconds(), **more,
         }  # fmt: skip
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -319,13 +332,13 @@ class FrontMatter(Strict):
     """Who is responsible; by default the area's team."""
     opened: Day | None = None
     """When the story began; by default its first report."""
-    tickets: tuple[Title, ...] = ()
+    tickets: Annotated[tuple[Title, ...], Field(max_length=MOST_WORDS)] = ()
     """Tickets in other systems."""
-    tags: tuple[Title, ...] = ()
+    tags: Annotated[tuple[Title, ...], Field(max_length=MOST_WORDS)] = ()
     """Words to find the story by."""
-    endpoints: tuple[Line, ...] = ()
+    endpoints: Annotated[tuple[Line, ...], Field(max_length=MOST_WORDS)] = ()
     """What the story is about; ties stories about the same thing together."""
-    symptoms: tuple[Line, ...] = ()
+    symptoms: Annotated[tuple[Line, ...], Field(max_length=MOST_WORDS)] = ()
     """How customers describe the problem."""
     workaround: Text | None = None
     """What customers can do meanwhile."""
@@ -349,7 +362,7 @@ class FrontMatter(Strict):
     """Named series of telemetry."""
     slo: Goal | None = None
     """The goal that the problem misses."""
-    profiles: tuple[Link, ...] = ()
+    profiles: Annotated[tuple[Link, ...], Field(max_length=MOST_WORDS)] = ()
     """Profiles and traces."""
     timeboxes: tuple[Timebox, ...] = ()
     """Looks at the problem, with what they found."""
@@ -400,6 +413,11 @@ class Story:
     def said(self) -> tuple[Said, ...]:
         """The reports that are written in the story."""
         return tuple(each for each in self.front.reports if isinstance(each, Said))
+
+    @property
+    def counted(self) -> dict[str, Counted]:
+        """The reports that are counted elsewhere, by the names of their counts."""
+        return {each.name: each for each in self.front.reports if isinstance(each, Counted)}
 
 
 def read_story(slug: str, path: str, raw: bytes, shared: dict[str, Series]) -> Story:

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ import pytest
 import yaml
 
 from macros.scaffold import make_knowledge_base
-from tests.commands import perfkb, succeed
+from tests.commands import succeed
 from tests.repositories import GIT, commit, git
+from tests.servers import FaultServer, Reply
 
 PROJECT = Path(__file__).parent.parent
 WORKFLOWS = sorted(path.name for path in (PROJECT / ".github/workflows").glob("*.yml"))
@@ -38,10 +41,11 @@ def steps(file: str) -> list[dict[str, Any]]:
     return [each for job in workflow(file)["jobs"].values() for each in job["steps"]]
 
 
-def launcher(path: Path) -> None:
-    """The command that is tested here, at `path`."""
+def launcher(path: Path, building: int | None = None) -> None:
+    """The command that is tested here, at `path`; no build is done, but ends with `building`, if that is given."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'#!/bin/sh\nexec {sys.executable} -m perfkb "$@"\n')
+    stub = "" if building is None else f'[ "$1" = build ] && exit {building}\n'
+    path.write_text(f'#!/bin/sh\n{stub}exec {sys.executable} -m perfkb "$@"\n')
     path.chmod(0o755)
 
 
@@ -61,7 +65,8 @@ def run(script: str, folder: Path, **environ: str) -> None:
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
     """A repository to clone and to push to."""
-    (tmp_path / "seed").mkdir()
+    (tmp_path / "seed/.github").mkdir(parents=True)
+    shutil.copy(PROJECT / ".github/keep-store.sh", tmp_path / "seed/.github")
     run("git init -qb main && echo .snapshots/ > .gitignore && git add . && git commit -qm x", tmp_path / "seed")
     run(f"git clone -q --bare {tmp_path}/seed {tmp_path}/origin.git", tmp_path)
     return tmp_path / "origin.git"
@@ -82,14 +87,125 @@ def test_the_store_survives_throw_away_machines(origin: Path, tmp_path: Path) ->
         run(step("Keep the telemetry store"), machine)
 
 
+def fake_perfkb(machine: Path, **statuses: int) -> None:
+    """A command that writes down how it was called, and ends with a status for each subcommand."""
+    cases = " ".join(f"{name}) exit {status} ;;" for name, status in statuses.items())
+    path = machine / ".venv/bin/perfkb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> called\ncase "$1" in {cases} esac\n')
+    path.chmod(0o755)
+
+
 @pytest.mark.parametrize("status", [0, 1, 2, 75])
 def test_the_refresh_step_hands_its_status_on(status: int, tmp_path: Path) -> None:
     """The step itself never fails: the store must be kept whatever became of the refresh."""
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    (tmp_path / ".venv/bin/perfkb").write_text(f"#!/bin/sh\nexit {status}\n")
-    (tmp_path / ".venv/bin/perfkb").chmod(0o755)
-    run(step("Refresh"), tmp_path, GITHUB_OUTPUT=str(tmp_path / "output"))
+    fake_perfkb(tmp_path, refresh=status)
+    run(step("Refresh"), tmp_path, GITHUB_OUTPUT=str(tmp_path / "output"), FIRST_RUN="")
     assert (tmp_path / "output").read_text() == f"status={status}\n"
+    assert (tmp_path / "called").read_text() == "refresh --expect-store\n"
+
+
+def test_a_first_run_is_started_by_hand(tmp_path: Path) -> None:
+    """Only who starts the workflow by hand can say that an empty store is right."""
+    (refresh,) = (each for each in steps("publish.yml") if each.get("name") == "Refresh")
+    assert refresh["env"]["FIRST_RUN"] == "${{ inputs.first_run && '--first-run' || '' }}"
+    assert workflow("publish.yml")[True]["workflow_dispatch"]["inputs"]["first_run"]["default"] is False
+    fake_perfkb(tmp_path, refresh=0)
+    run(step("Refresh"), tmp_path, GITHUB_OUTPUT=str(tmp_path / "output"), FIRST_RUN="--first-run")
+    assert (tmp_path / "called").read_text() == "refresh --expect-store --first-run\n"
+
+
+@pytest.mark.parametrize(
+    ("refreshed", "built", "told"),
+    [
+        ("0", "success", ""),
+        ("1", "success", ""),
+        ("1", "failure", "--say The build failed, and the published site stays as it was: RUN"),
+        ("0", "cancelled", "--say The build failed, and the published site stays as it was: RUN"),
+        ("2", "skipped", "--say The refresh ended with 2, and nothing is published: RUN"),
+        ("", "skipped", "--say The refresh ended with an error, and nothing is published: RUN"),
+    ],
+)
+def test_what_is_told(tmp_path: Path, refreshed: str, built: str, told: str) -> None:
+    """A failed build and a refresh without anything usable are told beside what the command finds itself."""
+    fake_perfkb(tmp_path, notify=0)
+    run(step("Tell who runs it"), tmp_path, REFRESHED=refreshed, BUILT=built, RUN="RUN")
+    assert (tmp_path / "called").read_text() == f"notify {told}".strip() + "\n"
+
+
+def make_small(root: Path) -> None:
+    """A knowledge base as `perfkb init` makes it, of hardly any pages: how it is built is tested elsewhere."""
+    make_knowledge_base(root)
+    shutil.rmtree(root / "content")
+    (root / "content").mkdir()
+    (root / "content/index.md").write_text("# {{ site_name() }}\n")
+    configuration = (root / "mkdocs.yml").read_text()
+    (root / "mkdocs.yml").write_text(re.sub(r"^nav:\n(?: .*\n)+", "", configuration, flags=re.MULTILINE))
+
+
+def published(machine: Path, tmp_path: Path, server: FaultServer, building: int | None = None) -> bool:
+    """All shell steps of a run of publish.yml on this machine, as their conditions have it; whether it publishes."""
+    output = tmp_path / f"{machine.name}-output"
+    launcher(machine / ".venv/bin/perfkb", building)
+    run(step("Check out the telemetry store"), machine)
+    first = "--first-run" if machine.name.endswith("-1") else ""
+    run(step("Refresh"), machine, GITHUB_OUTPUT=str(output), FIRST_RUN=first, URL=server.url)
+    status = output.read_text().strip().removeprefix("status=")
+    run(step("Keep the telemetry store"), machine)
+    built = "skipped"
+    if status in ("0", "1"):
+        built = "success" if shell(step("Build"), machine).returncode == 0 else "failure"
+    hook = {"PERFKB_WEBHOOK": f"{server.url}/hook"}
+    run(step("Tell who runs it"), machine, REFRESHED=status, BUILT=built, RUN="RUN", **hook)
+    run(step("Keep what was told"), machine)
+    return built == "success"
+
+
+def test_a_schedule_of_throw_away_machines(tmp_path: Path) -> None:
+    """Run after run on machines that are new: the store grows, nothing bad is published, each thing is told once."""
+    make_small(tmp_path / "seed")
+    (tmp_path / "seed/site-config/knowledge-base.yml").write_text("name: KB\nnotify: ${PERFKB_WEBHOOK}\n")
+    (tmp_path / "seed/site-config/sources.yml").write_text("demo: {kind: csv, path: data, history: 2d}\n")
+    series = "p95: {source: demo, kind: latency, query: a.csv, unit: s}"
+    (tmp_path / "seed/stories/checkout-spins.md").write_text(
+        f"---\ntitle: Slow\nstatus: reported\ntelemetry: {{{series}}}\n---\n"
+    )
+    (tmp_path / "seed/stories/bad.md").write_text("---\ntitle: Bad\nstatus: repotred\n---\n")
+    (tmp_path / "seed/data").mkdir()
+    hours = [datetime.now(UTC).replace(minute=0, second=0) - timedelta(hours=number) for number in range(30, 3, -1)]
+    rows = "".join(f"{hour:%Y-%m-%dT%H:00Z},1\n" for hour in hours)
+    (tmp_path / "seed/data/a.csv").write_text(f"time,value\n{rows}")
+    (tmp_path / "seed/.github").mkdir()
+    shutil.copy(PROJECT / ".github/keep-store.sh", tmp_path / "seed/.github")
+    (tmp_path / "seed/.gitignore").write_text(".snapshots/\n.venv/\nsite/\n")
+    commit(tmp_path / "seed")
+    git(tmp_path, "clone", "-q", "--bare", "seed", "origin.git")
+
+    def machine(number: int) -> Path:
+        git(tmp_path, "clone", "-q", "origin.git", f"machine-{number}")
+        return tmp_path / f"machine-{number}"
+
+    with FaultServer({"/hook": Reply(b"ok")}) as server:
+        # A bad story is quarantined.
+        assert published(machine(1), tmp_path, server)
+        # The file of the telemetry is gone: old data is published.
+        (tmp_path / "seed/data/a.csv").unlink()
+        commit(tmp_path / "seed")
+        git(tmp_path / "seed", "push", "-q", str(tmp_path / "origin.git"), "main")
+        assert published(machine(2), tmp_path, server, building=0)
+        assert server.asked == []
+        # A build that fails keeps the site as it was.
+        assert not published(machine(3), tmp_path, server, building=1)
+        git(tmp_path / "origin.git", "branch", "-D", "telemetry-store")
+        assert not published(machine(4), tmp_path, server)
+        # That somebody was told makes no store of it, and they are told once.
+        assert not published(machine(5), tmp_path, server)
+        told = [json.loads(each.body)["text"].splitlines()[1:] for each in server.asked]
+    assert (tmp_path / "machine-3/.snapshots/checkout-spins/p95.csv").read_text().count("\n") == 28
+    assert [[line.partition(":")[0] for line in lines] for lines in told] == [
+        ["- checkout-spins/p95 failed 2 times in a row", "- The build failed, and the published site stays as it was"],
+        ["- The refresh ended with 2, and nothing is published"],
+    ]
 
 
 def test_pull_requests_get_no_credentials() -> None:
@@ -266,13 +382,13 @@ def test_a_comment_is_harmless(commenter: Commenter) -> None:
     hostile = (
         "@everyone &#64;everyone &commat;team <img src=x> </details><!-- x --> ![a](https://e.example/p.png)\n"
         "[a][b] [b]: https://e.example\n<https://e.example> https://e.example WWW.e.example a@b.example o/r#12 #3\n"
-        "$(touch x) `touch x` \0 \x1b[31m"
+        "$(touch x) `touch x` \0 \x1b[31m\n/lgtm\n  /deploy now GH-12"
     )
     commenter.pack(hostile.encode() + b"\xff")
     posted = commenter.run()
     assert posted is not None
     text = posted[2].split("\n", 2)[2]
-    assert not re.search(r"(?i)@\w|&\w|&#|<[!/\w]|\]\(|\]\[|\]:|://|www\.|#\d|\0", text)
+    assert not re.search(r"(?i)@\w|&\w|&#|<[!/\w]|\]\(|\]\[|\]:|://|www\.|#\d|GH-\d|^\s*/\w|\0", text, re.MULTILINE)
     assert text.replace("\u2060", "").strip("\n") == hostile.replace("\0", "")
     assert not (commenter.folder / "x").exists()
 
@@ -290,7 +406,7 @@ def test_a_comment_holds_no_file_of_the_machine(commenter: Commenter) -> None:
     commenter.pack(b"/proc/self/environ", mode=0o120777)
     posted = commenter.run()
     assert posted is not None
-    assert posted[2].endswith("\n\n/proc/self/environ")
+    assert posted[2].endswith("\n\n/\u2060proc/self/environ")
     assert "s3cr3t" not in posted[2]
 
 
@@ -324,9 +440,14 @@ def test_the_script_for_cron_publishes(tmp_path: Path) -> None:
     found = re.search(r'```sh title="refresh-and-publish.sh"\n(.*?)```', page, re.DOTALL)
     assert found
     root, site = tmp_path / "kb", tmp_path / "www"
-    make_knowledge_base(root)
+    make_small(root)
     launcher(tmp_path / "perfkb")
     environ = {"PERFKB": str(tmp_path / "perfkb"), "KB": str(root), "SITE": str(site)}
+    lost = shell(found[1], tmp_path, **environ)
+    assert lost.returncode == 2
+    assert "the store is empty, and data is expected in it" in lost.stderr
+    assert not site.exists()
+    succeed("-C", root, "refresh", "--first-run")
     run(found[1], tmp_path, **environ)
     assert (site / "index.html").is_file()
     (site / "marker").touch()
@@ -334,7 +455,5 @@ def test_the_script_for_cron_publishes(tmp_path: Path) -> None:
     broken.write_text("demo: {kind: csv, path: nowhere}\n")
     for path in (root / ".snapshots").rglob("*.csv"):
         path.unlink()
-    assert perfkb("-C", root, "refresh").returncode == 2
     assert shell(found[1], tmp_path, **environ).returncode == 2
     assert (site / "marker").exists()
-    succeed("-C", root, "status")

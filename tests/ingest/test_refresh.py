@@ -19,18 +19,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ingest import refresh as refreshing
+from ingest import lanes
+from ingest.cli_refresh import summary
 from ingest.errors import BusyError, FetchError, UserError
+from ingest.evidence.load import load_facts
 from ingest.fields import Strict
 from ingest.health import Outcome, read_health
 from ingest.knowledge import KnowledgeBase, read_knowledge_base
-from ingest.refresh import ATTEMPTS, LONGEST_WAIT, PARALLEL, TOTAL_SECONDS, Result, plan, refresh, wishes
+from ingest.lanes import ATTEMPTS, LONGEST_WAIT, TOTAL_SECONDS
+from ingest.refresh import Result, plan, refresh, wishes
+from ingest.settings import SourceBasics
 from ingest.snapshots import Snapshot, Store
 from ingest.sources import SOURCES, Fetched, Objection, Source, Window
 from ingest.story import Series
 from tests.commands import files_of, perfkb
 from tests.servers import FaultServer, Reply
 
+PARALLEL = SourceBasics(kind="fake").parallel
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime(2026, 9, 10, 12, 30, tzinfo=UTC)
 END = datetime(2026, 9, 10, 12, tzinfo=UTC)
@@ -99,13 +104,13 @@ class Fake:
                 fake.on_open()
 
             @staticmethod
-            def objections(series: Series, step: timedelta) -> Sequence[Objection]:
-                del series, step
+            def objections(series: Series, step: timedelta, options: Strict | None) -> Sequence[Objection]:
+                del series, step, options
                 return fake.objections
 
             @staticmethod
-            def query(series: Series, step: timedelta) -> str:
-                del step
+            def query(series: Series, step: timedelta, options: Strict | None) -> str:
+                del step, options
                 fake.on_query()
                 return f"fake {series.query}"
 
@@ -203,6 +208,16 @@ def test_the_first_run_asks_for_the_history(base: Base, fake: Fake) -> None:
     assert only(result).new_rows == 48
     assert only(result).data_until == END.isoformat()
     assert base.values() == hours(*(END - 2 * DAY + n * HOUR for n in range(48)))
+
+
+def test_steps_that_may_still_change_are_not_fetched(tmp_path: Path, fake: Fake) -> None:
+    """What a source needs to settle is left for a later run, and nothing is due before."""
+    base = Base(tmp_path, "fake: {kind: fake, history: 2d, settle: 10m}\n")
+    base.story(p95=latency())
+    base.refresh(now=END + timedelta(minutes=9))
+    base.refresh(now=END + timedelta(minutes=9, seconds=59))
+    base.refresh(now=END + timedelta(minutes=10))
+    assert fake.windows() == [(END - HOUR - 2 * DAY, END - HOUR), (END - HOUR, END)]
 
 
 def test_the_second_run_asks_for_new_steps_only(base: Base, fake: Fake) -> None:
@@ -344,7 +359,7 @@ def test_an_unknown_story(base: Base) -> None:
 
 
 def test_requests_run_side_by_side(tmp_path: Path, fake: Fake) -> None:
-    """As many requests are under way at a time as PARALLEL says: none of them ends before all have begun."""
+    """As many requests are under way at a time as the source's `parallel` says: none ends before all have begun."""
     base, barrier = Base(tmp_path), threading.Barrier(PARALLEL)
 
     def meet(window: Window) -> Fetched:
@@ -373,8 +388,9 @@ def test_a_failure_keeps_what_was_there(base: Base, fake: Fake) -> None:
     assert (after["p95.csv"], after["p95.json"]) == (before["p95.csv"], before["p95.json"])
     kept = read_health(base.store)["slow", "p95"]
     assert kept == Outcome(
-        "slow", "p95", "fake", "kept", (NOW + HOUR).isoformat(), "prod cannot be reached", data_until=END.isoformat()
-    )
+        "slow", "p95", "fake", "kept", (NOW + HOUR).isoformat(), "prod cannot be reached", data_until=END.isoformat(),
+        fault="source", failures=1,
+    )  # fmt: skip
     assert json.loads(base.files()["health.json"])["status"] == 1
 
 
@@ -423,11 +439,11 @@ def test_a_retry(base: Base, fake: Fake) -> None:
 
 def test_pauses_grow(base: Base, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each pause is a random part of a limit that doubles, and the number of attempts is limited."""
-    monkeypatch.setattr(refreshing, "random", SimpleNamespace(uniform=lambda low, high: high - low))
+    monkeypatch.setattr(lanes, "random", SimpleNamespace(uniform=lambda low, high: high - low))
     fake.answers["q"] = for_ever(FetchError("busy", retry=True))
     assert base.refresh().status == 2
     assert len(fake.asked) == ATTEMPTS
-    assert base.pauses == [0.25 * 2**n for n in range(ATTEMPTS - 1)]
+    assert base.pauses == [min(10.0, 0.25 * 2**n) for n in range(ATTEMPTS - 1)]
 
 
 def test_pauses_are_left_to_chance(base: Base, fake: Fake) -> None:
@@ -455,12 +471,12 @@ def test_a_bad_answer_is_part_of_the_attempt(base: Base, fake: Fake) -> None:
     assert only(result).reason.startswith("two different values for the step at ")
 
 
-@pytest.mark.parametrize(("wait", "pauses"), [(0.0, [0.0]), (7.0, [7.0]), (LONGEST_WAIT, [LONGEST_WAIT])])
-def test_the_server_says_when(base: Base, fake: Fake, wait: float, pauses: list[float]) -> None:
-    """The pause that a server asks for is kept."""
+@pytest.mark.parametrize("wait", [0.0, 7.0, LONGEST_WAIT])
+def test_the_server_says_when(base: Base, fake: Fake, wait: float) -> None:
+    """The pause that a server asks for is kept, and all whom it told so do not come back at once."""
     fake.answers["q"] = failing(FetchError("busy", retry=True, wait=wait))
     assert base.refresh().status == 0
-    assert base.pauses == pauses
+    assert [wait < pause <= wait + 0.25 for pause in base.pauses] == [True]
 
 
 def test_the_server_asks_for_too_much(base: Base, fake: Fake) -> None:
@@ -474,7 +490,7 @@ def test_the_server_asks_for_too_much(base: Base, fake: Fake) -> None:
 def test_the_total_deadline(base: Base, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long each attempt takes, none begins after the total deadline."""
     clock = [1000.0]
-    monkeypatch.setattr(refreshing, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=None))
+    monkeypatch.setattr(lanes, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     begun: list[float] = []
 
     def slow(window: Window) -> Fetched:
@@ -634,9 +650,10 @@ def test_interrupted(tmp_path: Path, fake: Fake) -> None:
         raise KeyboardInterrupt
 
     fake.answers = dict.fromkeys(names, slow)
-    with pytest.raises(KeyboardInterrupt):
-        base.refresh(progress=interrupt)
+    result = base.refresh(progress=interrupt)
     assert len(fake.asked) <= 3 * PARALLEL
+    assert result.untried == len(names) - len(result.outcomes) > 0
+    assert {each.series for each in result.outcomes} == {name for _, name in read_health(base.store)}
     assert base.refresh().status == 0
 
 
@@ -825,8 +842,8 @@ def test_no_room_for_a_snapshot(demo: Base) -> None:
     before, data = demo.snapshot().manifest, demo.files("slow")["p95.csv"]
     done = with_a_full_disk(demo, 1400, NOW + HOUR)
     assert done.returncode == 1
-    assert "kept    slow/p95: .snapshots: the store cannot be written: File too large" in done.stderr
-    assert "missing small/p95: .snapshots: the store cannot be written" in done.stderr
+    assert "demo: slow/p95 kept: .snapshots: the store cannot be written: File too large" in done.stderr
+    assert "demo: small/p95 missing: .snapshots: the store cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert demo.snapshot().manifest == before
     assert demo.files("slow")["p95.csv"] == data
@@ -1074,3 +1091,129 @@ def test_demo_in_two_runs_is_demo_in_one(tmp_path: Path) -> None:
     assert texts[0][-len(texts[1]) + 1 :] == texts[1][1:]
     assert texts[0][0] == texts[1][0]
     assert len(texts[0]) > len(texts[1]) > 60
+
+
+# Doubt, units, and stores that lost their data
+
+
+def warning(window: Window) -> Fetched:
+    return Fetched(whole(window).rows, partial=True, warnings=("one shard is down",))
+
+
+def test_a_source_that_always_warns(base: Base, fake: Fake) -> None:
+    """All that is in doubt is asked for again after pauses that double, in between only what is new."""
+    fake.answers["q"] = warning
+    asked = []
+    for hour in range(40):
+        base.refresh(now=NOW + hour * HOUR)
+        if fake.windows()[-1][0] < END + (hour - 1) * HOUR:
+            asked.append(hour)
+    assert asked == [0, 1, 2, 4, 8, 16, 32]
+    manifest = base.snapshot().manifest
+    assert manifest.partial
+    assert manifest.warnings == ("one shard is down",)
+    assert manifest.rows == 48 + 39
+
+
+def test_doubt_ends(base: Base, fake: Fake) -> None:
+    """A whole answer about new steps does not clear the old ones; the next whole answer about those does."""
+    fake.answers["q"] = warning
+    for hour in range(3):
+        base.refresh(now=NOW + hour * HOUR)
+    del fake.answers["q"]
+    base.refresh(now=NOW + 3 * HOUR)
+    assert fake.windows()[-1] == (END + 2 * HOUR, END + 3 * HOUR)
+    manifest = base.snapshot().manifest
+    assert (manifest.partial, manifest.warnings) == (True, ("one shard is down",))
+    assert manifest.doubt is not None
+    assert manifest.doubt.since == END - 2 * DAY + 2 * HOUR
+    base.refresh(now=NOW + 4 * HOUR)
+    assert fake.windows()[-1] == (END - 2 * DAY + 4 * HOUR, END + 4 * HOUR)
+    manifest = base.snapshot().manifest
+    assert (manifest.partial, manifest.warnings, manifest.doubt) == (False, (), None)
+
+
+def test_doubt_about_new_steps_alone(base: Base, fake: Fake) -> None:
+    """What was whole is not asked for again because a later answer is partial."""
+    base.refresh()
+    fake.answers["q"] = warning
+    base.refresh(now=NOW + HOUR)
+    base.refresh(now=NOW + 2 * HOUR)
+    assert fake.windows()[-1] == (END, END + 2 * HOUR)
+
+
+def test_another_unit(base: Base, fake: Fake) -> None:
+    """A series in another unit is fetched anew, since a source may convert; the old rows stay beside it."""
+    base.refresh()
+    base.story(p95=latency(unit="ms"))
+    fake.answers["q"] = lambda window: Fetched(whole(window).rows * 1000)
+    base.refresh(now=NOW + HOUR)
+    assert fake.windows()[-1] == (END + HOUR - 2 * DAY, END + HOUR)
+    assert base.snapshot().manifest.unit == "ms"
+    assert base.values()[-1] == hours(END)[0] * 1000
+    aside = base.snapshot(query_hash=base.snapshot().manifest.query_hash)
+    assert aside.manifest.unit == "s"
+    assert aside.rows["value"].tolist()[-1] == hours(END - HOUR)[0]
+
+
+def test_another_unit_that_fails(base: Base, fake: Fake) -> None:
+    """Until it is fetched, no page shows a number under a unit that is not its own."""
+    base.refresh()
+    base.story(p95=latency(unit="ms"))
+    fake.answers["q"] = for_ever(FetchError("no"))
+    base.refresh(now=NOW + HOUR)
+    (facts,) = load_facts(base.read(NOW + HOUR), {}, base.read(NOW + HOUR).stories)
+    assert facts.series["p95"].health.state == "changed"
+    assert facts.series["p95"].recent is None
+    assert facts.series["p95"].rows.empty
+
+
+def test_an_empty_store_where_data_is_expected(base: Base, fake: Fake) -> None:
+    """A cache that was not restored is refused, before anything is asked; a first run says so once."""
+    kb = base.read()
+    with pytest.raises(UserError, match="the store is empty, and data is expected in it") as caught:
+        refresh(kb, wishes(kb), {}, expect_store=True)
+    assert caught.value.hint == "if this is the first run, say so: perfkb refresh --first-run"
+    assert fake.asked == []
+    fake.answers["q"] = for_ever(FetchError("no"))
+    assert refresh(kb, wishes(kb), {}, expect_store=True, first_run=True).status == 2
+    # A first run that got nothing was a run all the same.
+    assert refresh(kb, wishes(kb), {}, expect_store=True).status == 2
+
+
+def test_no_data_is_expected_where_none_is_asked_for(base: Base) -> None:
+    """A knowledge base without telemetry has nothing to lose."""
+    (base.root / "stories/slow.md").write_text("---\ntitle: Slow\nstatus: reported\n---\n")
+    kb = base.read()
+    assert refresh(kb, wishes(kb), {}, expect_store=True).status == 0
+
+
+def test_expect_store(demo: Base) -> None:
+    """On the command line too: exit status 2 with a way on, and then a refresh like any other."""
+    refused = perfkb("-C", demo.root, "refresh", "--expect-store", now=at(NOW))
+    assert refused.returncode == 2
+    assert "say so: perfkb refresh --first-run" in refused.stderr
+    assert perfkb("-C", demo.root, "refresh", "--expect-store", "--first-run", now=at(NOW)).returncode == 0
+    assert perfkb("-C", demo.root, "refresh", "--expect-store", now=at(NOW)).returncode == 0
+
+
+def test_the_summary() -> None:
+    """What went wrong is told by source and reason, with the names of a few; a reader is done in ten seconds."""
+
+    def kept(source: str, number: int, reason: str, state: str = "kept", where: str = "") -> Outcome:
+        return Outcome("slow", f"s{number}", source, state, "", reason, where=where)
+
+    outcomes = [
+        *(kept("prod", number, "prod cannot be reached") for number in range(12)),
+        kept("prod", 20, "parse error", where="stories/slow.md:5:3"),
+        kept("logs", 21, "a.csv is not a file", "missing"),
+        kept("logs", 22, "a.csv is not a file", "missing"),
+        Outcome("slow", "fine", "prod", "fresh", ""),
+    ]
+    assert list(summary(outcomes)) == [
+        "logs: 2 series missing: a.csv is not a file",
+        "  slow/s21, slow/s22",
+        "prod: slow/s20 kept: stories/slow.md:5:3: parse error",
+        "prod: 12 series kept: prod cannot be reached",
+        "  slow/s0, slow/s1, slow/s2, slow/s3, slow/s4 and 7 more",
+    ]

@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from ingest.settings import (
     read_sources,
 )
 from ingest.story import Customer, Series
+from ingest.tickets import address_of
 from tests.ingest.bases import CASES
 
 EXAMPLE = CASES / "example"
@@ -118,12 +120,38 @@ def test_wrong_settings(text: str, problem: str, hint: str) -> None:
     assert wrong_settings(text) == [f"{problem} ({hint})"]
 
 
-@pytest.mark.parametrize("pattern", ["(", "[a", "a{99999999999}", "(" * 500 + ")" * 500])
+@pytest.mark.parametrize(
+    "pattern", ["(", "[a", "a{99999999999}", "(" * 500 + ")" * 500, "a)|(b", "(?=a)b", "(a{999}){999}"]
+)
 def test_ticket_patterns(pattern: str) -> None:
     """A ticket pattern that is no regular expression is an error, whatever it makes of the reader."""
     (said,) = wrong_settings(f"tickets: {{'{pattern}': https://a.example}}")
     assert said.startswith("1:11 PK103 tickets.")
     assert "is not a regular expression" in said
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(a|a)*b", "(a|aa)+b", "(.*)*b", "a*" * 40 + "b", "(a?){60}a{60}b"])
+def test_no_ticket_keeps_a_pattern_busy(pattern: str) -> None:
+    """A pattern that would take other regular expressions years on a ticket takes no time."""
+    begun = time.monotonic()
+    assert address_of("a" * 300 + "!", {pattern: "https://a.example/{}"}) is None
+    assert time.monotonic() - begun < 1
+
+
+@pytest.mark.parametrize(
+    ("ticket", "address"),
+    [
+        ("PERF-1", "https://a.example/PERF-1"),
+        ("OPS/ä?", "https://b.example/OPS%2F%C3%A4%3F"),
+        ("PERF-1\n", None),
+        ("xPERF-1", None),
+        ("PERF-", None),
+    ],
+)
+def test_addresses_of_tickets(ticket: str, address: str | None) -> None:
+    """All of a ticket must match; the first pattern that it matches leads to it."""
+    patterns = {"PERF-[0-9]+": "https://a.example/{}", "OPS.*|PERF-1": "https://b.example/{}"}
+    assert address_of(ticket, patterns) == address
 
 
 def test_settings_around_mistakes() -> None:
@@ -192,11 +220,11 @@ def test_sources_around_mistakes() -> None:
     ]
 
 
-def test_the_step_of_a_series() -> None:
+def test_the_source_of_a_series() -> None:
     """A series has the step of its source, and an hour where the source is unknown."""
     config = Configuration(Settings(), sources_of("a: {kind: csv, step: 1d}"))
-    assert config.step_of(Series(source="a", kind="gauge")) == timedelta(days=1)
-    assert config.step_of(Series(source="b", kind="gauge")) == timedelta(hours=1)
+    assert config.source_of(Series(source="a", kind="gauge")).step == timedelta(days=1)
+    assert config.source_of(Series(source="b", kind="gauge")).step == timedelta(hours=1)
 
 
 @given(st.text(st.characters(codec="utf-8")))
@@ -206,3 +234,15 @@ def test_any_text(text: str) -> None:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for problem in (*read_settings(raw)[2], *read_sources(raw)[1]):
         assert 1 <= problem.where.line <= len(lines)
+
+
+def test_a_changed_recipe_is_another_question() -> None:
+    """What sources.yml says of a named query decides its numbers, so it is in the fingerprint; a count has its own."""
+    text = "a: {{kind: http-json, queries: {{x: {{path: {}}}, y: {{path: /y}}}}, count: {{path: {}}}}}"
+    one, other = (sources_of(text.format(path, path))["a"] for path in ("/one", "/two"))
+    asked = {name: Series(source="a", kind="total", metric=name) for name in "xyz"}
+    assert one.fingerprint(asked["x"]) != other.fingerprint(asked["x"])
+    assert one.fingerprint(asked["y"]) == other.fingerprint(asked["y"])
+    assert one.fingerprint(asked["z"]) == asked["z"].fingerprint(one.step)
+    assert one.for_counts.fingerprint(asked["y"]) != other.for_counts.fingerprint(asked["y"])
+    assert one.for_counts.step == one.for_counts.basics.history == timedelta(days=1)

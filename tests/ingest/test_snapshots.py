@@ -20,7 +20,8 @@ import pandas as pd
 import pytest
 
 from ingest import snapshots
-from ingest.snapshots import CorruptSnapshotError, Snapshot, Store, make_snapshot, write_atomically
+from ingest.snapshots import CorruptSnapshotError, Doubt, Snapshot, Store, is_of, make_snapshot, write_atomically
+from tests.commands import files_of
 
 HOUR = timedelta(hours=1)
 START = datetime(2026, 9, 1, tzinfo=UTC)
@@ -356,6 +357,8 @@ from ingest.snapshots import Store
 from tests.ingest.test_snapshots import numbered
 
 store = Store(Path(sys.argv[1]))
+# What is imported on first use should not take up the time that a writer has.
+store.write("slow", "p95", store.read("slow", "p95"))
 
 def write_for_ever():
     number = int(store.read("slow", "p95").manifest.query)
@@ -388,7 +391,7 @@ def test_kill_at_any_moment(tmp_path: Path) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         for _ in range(KILLS):
-            process.stdin.write(f"{chance.uniform(0.005, 0.08)}\n")
+            process.stdin.write(f"{chance.uniform(0.005, 0.2)}\n")
             process.stdin.flush()
             assert process.stdout.readline() == f"{int(signal.SIGKILL)}\n"
             seen.append(_number(store))
@@ -529,3 +532,43 @@ def test_the_data_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch:
         monkeypatch.setattr(os, name, noted(name))
     write_atomically(tmp_path / "file", b"x")
     assert order == ["fsync", "replace", "fsync"]
+
+
+def test_doubt_is_kept(tmp_path: Path) -> None:
+    """What is in doubt is read back; a manifest without doubt does not speak of it."""
+    store, made = Store(tmp_path), numbered(3)
+    store.write("slow", "p95", made)
+    assert b"doubt" not in (tmp_path / "slow/p95.json").read_bytes()
+    start = made.manifest.window[0]
+    doubt = Doubt(start, start + timedelta(hours=2), start + timedelta(hours=3))
+    store.write("slow", "p95", replace(made, manifest=replace(made.manifest, partial=True, doubt=doubt)))
+    found = store.read("slow", "p95")
+    assert found is not None
+    assert found.manifest.doubt == doubt
+    assert not doubt.is_due(start + timedelta(hours=3, minutes=59))
+    assert doubt.is_due(start + timedelta(hours=4))
+
+
+@pytest.mark.parametrize("doubt", ["soon", {"since": "x"}, {"since": 1}, [1], {"surprise": "2026-01-01T00:00:00Z"}])
+def test_doubt_that_makes_no_sense(tmp_path: Path, doubt: object) -> None:
+    """A manifest whose doubt cannot be read is corrupt, and no crash."""
+    store = Store(tmp_path)
+    store.write("slow", "p95", numbered(3))
+    path = tmp_path / "slow/p95.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "doubt": doubt}))
+    with pytest.raises(CorruptSnapshotError, match="the manifest cannot be read"):
+        store.read("slow", "p95")
+
+
+def test_a_snapshot_from_elsewhere(tmp_path: Path) -> None:
+    """Files that are taken over are the same byte for byte, also while they are in the middle of being written."""
+    first, second = Store(tmp_path / "first"), Store(tmp_path / "second")
+    first.write("slow", "p95", numbered(1))
+    before = (tmp_path / "first/slow/p95.csv").read_bytes()
+    first.write("slow", "p95", numbered(2))
+    data, raw = ((tmp_path / f"first/slow/p95.{end}").read_bytes() for end in ("csv", "json"))
+    second.take_over("slow/p95", data, raw)
+    assert files_of(tmp_path / "second") == files_of(tmp_path / "first")
+    assert is_of(data, raw)
+    assert not is_of(before, raw)
+    assert not is_of(None, raw)

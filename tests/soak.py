@@ -1,9 +1,10 @@
-"""Random and mutated front matters and labels: `make soak`.
+"""Long runs of what the tests try briefly: `make soak`, or `make soak ARGS="kills split"`.
 
-Each is read, checked and put on a page (a label: into a chart, a table and a page) in a
-process of its own kind: whatever it raises, a case that takes longer than two seconds and
-one that ends the interpreter are counted, and make the exit status 1. Everything follows
-from the number of the case, so that a failure can be had again with `--only`.
+Random and mutated front matters and labels: each is read, checked and put on a page (a
+label: into a chart, a table and a page) in a process of its own kind: whatever it raises, a
+case that takes longer than two seconds and one that ends the interpreter are counted, and
+make the exit status 1. Everything follows from the number of the case, so that a failure can
+be had again with `--only`. The other kinds are of refreshes, and are told in `tests/faults`.
 """
 
 import csv
@@ -33,8 +34,11 @@ from ingest.knowledge import KnowledgeBase, read_knowledge_base
 from ingest.story import read_story
 from macros.html import environment
 from macros.pages import story_page, story_source
-from macros.site import Site, stories_json
+from macros.published import stories_json
+from macros.site import Site
 from tests.attacks import FIELDS, MORE_FIELDS, REFUSED, TEXTS, active, field_story
+from tests.faults import faulty, kills, split
+from tests.faults.dialects import DIALECTS
 
 ROOT = Path(__file__).parent.parent
 CASE = ROOT / "tests/cases/clean"
@@ -273,26 +277,74 @@ def _batch(kind: str, first: int, count: int) -> Iterator[tuple[int, float, str]
         first, count = first + tried, count - tried
 
 
+def _faulty(count: int) -> Iterator[tuple[str, list[str]]]:
+    for dialect in DIALECTS:
+        found = faulty.run(dialect, count)
+        yield f"{dialect.kind}: {found}", found.failures
+
+
+def _split(count: int) -> Iterator[tuple[str, list[str]]]:
+    for server in split.SERVERS:
+        for told, same in split.compare(server, split.ROWS, -(-count // split.LEFT)):
+            yield f"{told}: {'the same bits' if same else 'DIFFERENT'}", [] if same else [told]
+
+
+def _kills(count: int) -> Iterator[tuple[str, list[str]]]:
+    found = kills.at_every_moment()
+    yield f"at every moment of writing: {found}", found.failures
+    found = kills.by_chance(count)
+    yield f"at random: {found}", found.failures
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is not of single cases: how many of what, and what is told of them, with all that failed."""
+
+    usual: int
+    work: Callable[[int], Iterator[tuple[str, list[str]]]]
+
+
+RUNS = {
+    "faulty": Run(1_000, _faulty),  # series
+    "split": Run(1_000_000, _split),  # points
+    "kills": Run(1_000, _kills),
+}
+CASES = 50_000
+
+
+def told(kind: str, first: int, count: int | None) -> Iterator[tuple[str, list[str]]]:
+    """Lines on what a kind came to, each with all that failed."""
+    if kind in RUNS:
+        yield from RUNS[kind].work(count or RUNS[kind].usual)
+    else:
+        tally = soak(kind, first, count or CASES)
+        what = f"{tally.cases:,} {kind}: {len(tally.failures)} failed, the slowest took {tally.slowest:.2f} s"
+        yield what, tally.failures
+
+
 @click.command()
-@click.argument("kinds", nargs=-1, type=click.Choice(list(KINDS)))
-@click.option("--count", default=50_000, show_default=True, help="Cases of each kind.")
+@click.argument("kinds", nargs=-1, type=click.Choice([*KINDS, *RUNS]))
+@click.option("--count", type=int, help=f"Cases of each kind ({CASES:,} of text), series, points or kills.")
 @click.option("--first", default=1, show_default=True, help="The number of the first case.")
 @click.option("--only", type=int, help="Try this one case here, with its traceback.")
 @click.option("--work", "batch", nargs=2, type=int, hidden=True)
-def main(kinds: tuple[str, ...], count: int, first: int, only: int | None, batch: tuple[int, int] | None) -> None:
-    """Try random and mutated front matters and labels."""
-    for kind in kinds or KINDS:
+def main(
+    kinds: tuple[str, ...], count: int | None, first: int, only: int | None, batch: tuple[int, int] | None
+) -> None:
+    """Try what the tests try, for longer."""
+    failed = False
+    for kind in kinds or (*KINDS, *RUNS):
         if batch:
             work(kind, *batch)
         elif only is not None:
             KINDS[kind](only)
         else:
-            tally = soak(kind, first, count)
-            click.echo(f"{tally.cases:,} {kind}: {len(tally.failures)} failed, the slowest took {tally.slowest:.2f} s")
-            for failure in tally.failures[:50]:
-                click.echo(failure)
-            if tally.failures:
-                sys.exit(1)
+            for line, failures in told(kind, first, count):
+                click.echo(line)
+                for failure in failures[:50]:
+                    click.echo(f"  {failure}")
+                failed = failed or bool(failures)
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

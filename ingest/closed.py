@@ -18,7 +18,7 @@ from pydantic import AfterValidator, FiniteFloat, ValidationError
 
 from ingest.errors import Problem, UserError, Where
 from ingest.fields import YEARS, Day, Identifier, Line, Moment, Slug, Strict, Text, Truth
-from ingest.pins import Change, Outcome
+from ingest.pins import Change, Outcome, assert_no_link
 from ingest.snapshots import write_atomically
 
 FOLDER = "_quarters"
@@ -252,6 +252,7 @@ def _bytes(file: Path) -> bytes:
 def write_quarter(root: Path, closed: Closed) -> Path:
     """Writes a closed quarter whole or not at all; UserError where it cannot be written."""
     file = path_of(root, Quarter.read(closed.quarter))
+    assert_no_link(root, file)
     try:
         file.parent.mkdir(exist_ok=True)
         write_atomically(file, to_json(closed).encode())

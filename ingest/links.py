@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from ingest.charts import places
 from ingest.errors import MOST_PROBLEMS, Problem, Where, did_you_mean
+from ingest.limits import SECONDS_A_LOOK, TooLongError, time_limit
 from ingest.prose import outside_code
 from ingest.story import Story
 
@@ -28,7 +29,7 @@ _INDENTED = re.compile(r" {4}|\t")
 _COMMENT = re.compile(r"\s*<!--")
 _HEADING = re.compile(r"\s*(#{1,6}[^#].{0,300})$")
 _UNDERLINE = re.compile(r"\s*(?:=+|-+)\s*$")
-_ID = re.compile(r"""\{[^{}]*#([\w:.-]+)[^{}]*\}|\s(?:id|name)="([^"]*)"|\[\^([^][]+)\]:""")
+_ID = re.compile(r"""\{[^{}\n]{0,200}#([\w:.-]+)[^{}\n]{0,200}\}|\s(?:id|name)="([^"]*)"|\[\^([^][]+)\]:""")
 _OURS = "pk-"
 """Ids that begin so are of the parts around the narrative, which is made when the site is built."""
 
@@ -127,7 +128,7 @@ def _wrong_anchor(story: Story, anchor: str, prefix: str) -> tuple[str, str, str
     if not anchor or anchor.startswith(_OURS) or not story.body:
         return None
     ids = _ids(story.body)
-    if unquote(anchor) in ids:
+    if ids is None or unquote(anchor) in ids:
         return None
     return "PK211", f"{story.path} has no heading #{anchor}", did_you_mean(f"{prefix}{anchor}", _prefixed(prefix, ids))
 
@@ -151,8 +152,19 @@ def _prefixed(prefix: str, ids: Set[str]) -> list[str]:
 
 
 @lru_cache(64)
-def _ids(body: str) -> frozenset[str]:
-    """Every id that a link can end in: of headings, footnotes, and those that were given by hand."""
+def _ids(body: str) -> frozenset[str] | None:
+    """Every id that a link can end in: of headings, footnotes, and those that were given by hand.
+
+    None where telling would take too long, or Markdown fails: that is the build's to say.
+    """
+    try:
+        with time_limit(SECONDS_A_LOOK):
+            return _ids_of(body)
+    except (Exception, TooLongError):  # whatever Markdown and its extensions raise, it is about this text only
+        return None
+
+
+def _ids_of(body: str) -> frozenset[str]:
     import markdown  # few texts are linked to by a heading
 
     lines = body.split("\n")

@@ -9,6 +9,7 @@ and never computed again in silence.
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,13 @@ NUMBERS = "numbers.json"
 FORMAT = 1
 LARGEST_NUMBERS = 256 * 1024
 LARGEST_DATA = 20 * 1024 * 1024
+LONGEST_REASON = 200
+# Data of a pin is published as it lies there, and opened in spreadsheets: it is times and numbers alone.
+_NUMBER = rb"-?[0-9]++(?:\.[0-9]++)?(?:e[-+]?[0-9]++)?"
+_TABLE = re.compile(
+    rb"time(?:,(?:value|sum|le=(?:\+Inf|%b)))++\n(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z(?:,(?:%b)?)++\n)*+"
+    % (_NUMBER, _NUMBER)
+)
 
 Outcome = Literal["improved", "regressed", "undetected", "unusual"]
 """What became of a fix; `unusual` improved, but only against an unusual week before it."""
@@ -242,14 +250,18 @@ def _read_pin(folder: Path) -> AnyPin:
         pin = model.model_validate(about)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise _UnfitError(f"{place}: this is not a pin's number: {first['msg']}", file=file) from None
+        place = ".".join(str(part) for part in first["loc"])[:LONGEST_REASON]
+        why = first["msg"][:LONGEST_REASON]
+        raise _UnfitError(f"{place}: this is not a pin's number: {why}", file=file) from None
     except (ValueError, RecursionError):
         raise _UnfitError("this cannot be read as JSON", file=file) from None
     for name, looked in pin.series.items():
         data = folder / f"{name}.csv"
-        if hashlib.sha256(_read(data, LARGEST_DATA)).hexdigest() != looked.sha256:
+        raw = _read(data, LARGEST_DATA)
+        if hashlib.sha256(raw).hexdigest() != looked.sha256:
             raise _UnfitError("the data is not what was pinned: its checksum is another one", file=data)
+        if not _TABLE.fullmatch(raw):
+            raise _UnfitError("the data is no table of times and numbers", file=data)
     known = {NUMBERS, *(f"{name}.csv" for name in pin.series)}
     for entry in sorted(folder.iterdir()):
         if entry.name not in known and not entry.name.startswith("."):
@@ -260,6 +272,9 @@ def _read_pin(folder: Path) -> AnyPin:
 def _read(file: Path, most: int) -> bytes:
     if file.is_symlink():
         raise _UnfitError("links are not followed", file=file)
+    if file.exists() and not file.is_file():
+        # Whoever reads a pipe may wait for ever.
+        raise _UnfitError("is not a file", "remove it", file)
     try:
         with file.open("rb") as opened:
             raw = opened.read(most + 1)
@@ -280,6 +295,7 @@ def write_pin(root: Path, slug: str, name: str, pin: AnyPin, data: Mapping[str, 
         raise UserError(f"stories/{slug}", what, "give their source a longer `step`")
     pinned = root / "stories" / slug / PINNED
     folder, made = pinned / name, pinned / f".{name}"
+    assert_no_link(root, folder)
     try:
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
@@ -292,6 +308,15 @@ def write_pin(root: Path, slug: str, name: str, pin: AnyPin, data: Mapping[str, 
     except OSError as error:
         raise UserError(str(folder), f"cannot be written: {error.strerror}") from None
     return folder
+
+
+def assert_no_link(root: Path, path: Path) -> None:
+    """UserError where `path` or a folder between it and `root` is a link: what is written there could land anywhere."""
+    for part in (path, *path.parents):
+        if part == root:
+            return
+        if part.is_symlink():
+            raise UserError(part.relative_to(root).as_posix(), "links are not followed", "remove it")
 
 
 def pinned_files(root: Path, slug: str, pins: Pins) -> Iterator[Path]:

@@ -8,8 +8,8 @@ from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import get_toc
 
 from ingest.errors import Problem, Where
+from ingest.limits import SECONDS_A_TEXT, TooLongError, time_limit
 from macros.html import render
-from macros.limits import SECONDS_A_TEXT, TooLongError, time_limit
 
 log = logging.getLogger("mkdocs.plugins.perfkb")
 

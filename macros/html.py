@@ -44,6 +44,10 @@ _CLASS = re.compile(
 )
 
 
+# Where nh3 has been, < and > stand around elements alone.
+_FIELD = re.compile(r"""<input\b(?![^>]* type="(?:checkbox|radio)")[^>]*>""")
+
+
 def clean_narrative(html: str) -> str:
     """The narrative's HTML without anything that runs, frames, or loads from another host."""
     cleaned = nh3.clean(
@@ -56,6 +60,8 @@ def clean_narrative(html: str) -> str:
         link_rel="noopener noreferrer",
         strip_comments=True,
     )
+    # What is no box of a task and no switch of a tab would be a field to write into.
+    cleaned = _FIELD.sub("", cleaned)
     # The page has its title; a second one would compete with it.
     return re.sub(r"<(/?)h1\b", r"<\1h2", cleaned)
 
@@ -71,7 +77,7 @@ def _allowed(tag: str, attribute: str, value: str) -> str | None:
         return None
     if attribute == "class":
         return " ".join(name for name in value.split() if _CLASS.fullmatch(name)) or None
-    if attribute in ("id", "name") and "pk-" in value:
+    if attribute in ("id", "name", "for") and "pk-" in value:
         # Anchors of our own parts must not be taken.
         return None
     return value

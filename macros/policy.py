@@ -16,26 +16,29 @@ _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _ROOT = re.compile(r'(?<=new URL\(")[^"]*')
 
 
-def write_headers(site: Path) -> None:
-    """Writes the headers for the site in the folder `site`, in the form of Netlify and Cloudflare Pages."""
+def write_headers(site: Path, *, wasm: bool = False) -> None:
+    """Writes the headers for the site in the folder `site`, in the form of Netlify and Cloudflare Pages.
+
+    With `wasm`, scripts of the site may compile WebAssembly, which its search is made of.
+    """
     if (site / HEADERS).exists():
         # The company's own, from content/.
         return
     lost = site / "404.html"
     own = _INLINE.findall(lost.read_text(encoding="utf-8")) if lost.is_file() else []
     depths = {len(page.relative_to(site).parts) - 1 for page in site.rglob("*.html")}
-    lines = [f"  {name}: {value}\n" for name, value in headers(_everywhere(own, depths)).items()]
+    lines = [f"  {name}: {value}\n" for name, value in headers(_everywhere(own, depths), wasm=wasm).items()]
     (site / HEADERS).write_text("".join(["/*\n", *lines]), encoding="utf-8")
 
 
-def headers(scripts: Iterable[str]) -> dict[str, str]:
-    """The headers by their names, for pages that hold these `scripts`."""
+def headers(scripts: Iterable[str], *, wasm: bool = False) -> dict[str, str]:
+    """The headers by their names, for pages that hold these `scripts`, and may run WebAssembly or not."""
     hashes = sorted(
         {f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'" for each in scripts}
     )
     policy = {
         "default-src": "'none'",
-        "script-src": " ".join(["'self'", *hashes]),
+        "script-src": " ".join(["'self'", *(["'wasm-unsafe-eval'"] if wasm else []), *hashes]),
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data:",
         "font-src": "'self'",

@@ -7,10 +7,11 @@ be built, every address says why until that is mended.
 
 import logging
 import os
+import re
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,14 +25,16 @@ from mkdocs.utils import clean_directory
 
 from ingest.errors import UserError
 from ingest.knowledge import is_knowledge_base
+from ingest.limits import TooLongError
 from macros.build import mkdocs_yml
 from macros.html import render
-from macros.limits import TooLongError
 from macros.plugin import EPOCH, NOTES, PerfkbPlugin
 from macros.trouble import explain
 from macros.watch import Watcher
 
 log = logging.getLogger("mkdocs.plugins.perfkb")
+
+_THIS_MACHINE = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]+)?", re.IGNORECASE)
 
 
 def preview(root: Path, port: int, *, open_browser: bool) -> None:
@@ -66,6 +69,17 @@ class Preview(LiveReloadServer):
         self._watched_paths[str(root)] = 1
         self.error_handler = self._page_of_error
         self.watcher.look_at([config_file, *(root / name for name in ("content", "stories", "site-config"))])
+
+    def serve_request(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answers those alone who ask by a name of this machine.
+
+        Whoever owns another name can let it lead here, and a page under that name could read the preview.
+        """
+        if not _THIS_MACHINE.fullmatch(environ.get("HTTP_HOST", "localhost")):
+            start_response("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"The preview is for this machine: ask for it as localhost or 127.0.0.1.\n"]
+        made: Iterable[bytes] = super().serve_request(environ, start_response)
+        return made
 
     def watch(self, path: str, func: None = None, *, recursive: bool = True) -> None:  # noqa: ARG002
         """What a plugin wants to be watched."""

@@ -5,7 +5,8 @@ call, and NAME the attack's own; what runs in a browser writes it into `window.p
 """
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
 from html.parser import HTMLParser
 
 _RUN = "cycler.__init__.__globals__.os.popen('touch FILE').read()"
@@ -61,6 +62,11 @@ SCRIPTS = {
     "base": "<base href='URL'>",
     "form": f"<form action='javascript:{_PWN}'><button formaction='javascript:{_PWN}' autofocus>x</button></form>",
     "block-in-markdown": f'<div markdown onclick="{_PWN}">\n<script>{_PWN}</script>\n</div>',
+    "shadow-root": f"<div><template shadowrootmode=open><script>{_PWN}</script></template></div>",
+    "dialog": f"<dialog open><b tabindex=1 autofocus onfocus={_PWN}>x</b></dialog><p popover ontoggle={_PWN}>x</p>",
+    "script-data": '<script type=speculationrules>{"prefetch": [{"urls": ["URL"]}]}</script>',
+    "way-out": f"</div></article></main></body></html><script>{_PWN}</script>",
+    "unclosed": f'<table><tr><td><details><summary>x<p><b title="</b><script>{_PWN}</script>',
     "mermaid": f'```mermaid\ngraph TD\nA["<img src=x onerror={_PWN}>"]\n```\n\n<pre class="mermaid">graph TD</pre>',
 }
 LINKS = {
@@ -72,6 +78,9 @@ LINKS = {
     "link-reference": f"[x][y]\n\n[y]: javascript:{_PWN}",
     "link-auto": f"<javascript:{_PWN}>",
     "link-footnote": f"x[^1]\n\n[^1]: [y](vbscript:{_PWN})",
+    "link-lines": "[x](<a&#10;::error::NAME.md>) <a href='y.md\n::error::NAME'>y</a> ![z](a&#10;::error::NAME.png)",
+    "link-terminal": "[x](nosuch&#27;[31m.md) [y](nosuch\u202egnp.md) <a href='a\u2028b&#x85;.md'>z</a>",
+    "link-chart": "[![x](text-link-chart/requests.svg)](javascript:NAME) [![x](checkout-spins/requests.svg)](URL)",
     "link-target": "<a href='https://example.org' target=_blank ping='URL'>x</a>",
 }
 ATTRIBUTES = {
@@ -82,6 +91,8 @@ ATTRIBUTES = {
     "style-attribute": '<p style="position:fixed;inset:0;background:url(URL)">x</p>\n\n*a*{: style="color:red" }',
     "clobbering": '<p id="__config">{}</p>\n\n<a id="__search" name="__md_scope">x</a>\n\n## y {: #__palette }',
     "theme-classes": '<p class="md-overlay md-dialog pk-banner" id="pk-data">x</p>\n\n<label for="__drawer">y</label>',
+    "our-parts": '<p class="pk-verdict pk-verdict--confirmed">x</p><label for="pk-x">y</label>',
+    "fields": "<input name=q> <input type=password> <input type=text autofocus> <textarea></textarea><button>y",
     "table-cell": f'| a | b |\n|---|---|\n| <b onclick="{_PWN}">x</b> | `\\|` |\n',
     "admonition-title": f'!!! note "<img src=x onerror={_PWN}>"\n    x\n\n=== "<svg onload={_PWN}>"\n    y\n',
     "code-title": f'```python title="<img src=x onerror={_PWN}>" hl_lines="1"\nx\n```\n',
@@ -91,6 +102,7 @@ OTHER_HOSTS = {
     "picture": "![x](URL/p.png)",
     "picture-no-scheme": "![x](//HOST/p.png)",
     "picture-backslashes": '![x](\\\\HOST/p.png) <img src="/\\HOST/p.png"> <img src="http:\\\\HOST/p.png">',
+    "picture-data": f"![x](data:image/svg+xml,<svg onload={_PWN}>) <img src='data:text/html,<script>{_PWN}</script>'>",
     "picture-set": '<img srcset="URL 2x"><picture><source srcset="URL"></picture>',
     "style-element": "<style>@import 'URL'; *{background:url(URL)}</style>",
     "stylesheet": "<link rel=stylesheet href='URL'><link rel=prefetch href='URL'>",
@@ -141,6 +153,8 @@ REFUSED = {
     "many-customers": (b"reports: [{date: 2026-01-01, said: x, customers: " + b"9" * 5_000 + b"}]", "PK103"),
     "many-series": (b"telemetry:\n" + b"".join(b"  a%d: {use: x}\n" % n for n in range(900)), "PK103"),
     "huge-goal": (b"slo: {series: a, below: 1e308 s}", "PK103"),
+    "many-tags": (b"tags: [" + b"a, " * 101 + b"]", "PK103"),
+    "long-link": (b"profiles: ['https://a.example/" + b"a" * 2_000 + b"']", "PK103"),
     "far-date": (b"opened: 9999-12-31", "PK103"),
 }
 """Attacks by the front matter that `check` names: what is written, and the code."""
@@ -168,8 +182,47 @@ HANGS = {
     "inline-code": ("`#!python a` " * 300 + "\n\n") * 30,
     "formatting": "".join(f"<b class=a{n}><p>\n" for n in range(5_000)),
     "large": "a line of prose\n" * 20_000,
+    "brackets-in-headings": ("## " + "[" * 290 + "\n\n") * 430,
+    "marks-in-braces": "{" + "#a" * 3_900 + "\n" + ("#a" * 3_900 + "\n") * 14,
 }
 """Attacks by a text that Markdown, its extensions or the cleaning of HTML is slow on, or recurses."""
+
+NAMES = {
+    "folder-above": "../escape.md", "blank": "a b.md", "markup": "<script>.md", "template": "{{ 7 * 191 }}.md",
+    "direction": "\u202egnp.md", "line-break": "a\nb.md", "option": "--help.md", "index": "index.md",
+    "device": "CON.MD", "program": "x.md.exe", "homoglyph": "\u0430dmin.md", "hyphen": "-.md", "hyphens": "a--b.md",
+    "long": "x" * 90 + ".md",
+}  # fmt: skip
+"""Attacks by the name of a file in stories/."""
+
+LINKS_OUT = {"leak.md": "secret.md", "leak": ".", "checkout-spins/pinned": ".", "loop.md": "../kb/stories/loop.md"}
+"""Attacks by a symbolic link in stories/: its place, and where it leads from a folder outside."""
+
+LABELS = {
+    "header": "time,<script>window.pwned='NAME'</script>\n2026-01-01T00:00:00Z,1\n",
+    "bound": "time,le=<img src=x onerror=window.pwned='NAME'>,le=+Inf,sum\n2026-01-01T00:00:00Z,1,2,3\n",
+    "cell": "time,value\n2026-01-01T00:00:00Z,\"<svg onload=window.pwned='NAME'>\"\n",
+    "moment": "time,value\n<iframe srcdoc=x>\u202e{{ 7 * 191 }},1\n",
+    "line-ends": "time,value\r\r\n\u2028\u0085\x1b[31m,1\n",
+    "not-text": "\xff\xfe\x00",
+    "zeros": "time,le=1,le=+Inf,sum\n" + "".join(f"2026-01-{day:02}T00:00:00Z,0,0,0\n" for day in range(1, 29)),
+    "huge": "time,le=1,le=+Inf,sum\n" + "".join(f"2026-01-{d:02}T00:00:00Z,1e99,9e99,1e99\n" for d in range(1, 29)),
+    "beyond": "time,value\n" + "".join(f"2026-01-{day:02}T00:00:00Z,-1.7e308\n" for day in range(1, 29)),
+    "tiny": "time,value\n" + "".join(f"2026-01-{day:02}T00:00:00Z,{day}e-320\n" for day in range(1, 29)),
+}
+"""Attacks by what a source answers: labels, cells, and numbers of any size."""
+
+_RUNS = "a file, a call to a socket, the environment's secret, a file outside, what a browser would run or load"
+ALL: dict[str, tuple[Collection[str], str]] = {
+    "text": (TEXTS, _RUNS),
+    "field": ((*FIELDS, *MORE_FIELDS), _RUNS),
+    "front matter": (REFUSED, "the problem's code, a file, two seconds"),
+    "slow text": (HANGS, "seconds, a placeholder on the page, a traceback"),
+    "file name": (NAMES, "the problem's code, a page"),
+    "link": (LINKS_OUT, "the problem's code, a secret of a file outside"),
+    "telemetry": (LABELS, "what a browser would run, characters that show what is not there"),
+}
+"""Every attack by its kind, and the canaries that would tell of its success."""
 
 
 def text_story(payload: str) -> str:
@@ -271,3 +324,9 @@ def active(html: str, url: str) -> Iterator[str]:
     parser.feed(html)
     parser.close()
     yield from parser.found
+
+
+if __name__ == "__main__":
+    for kind, (names, canaries) in ALL.items():
+        sys.stdout.write(f"{len(names):3} by {kind}, told by {canaries}: {', '.join(names)}\n")
+    sys.stdout.write(f"{sum(len(names) for names, _ in ALL.values()):3} attacks\n")

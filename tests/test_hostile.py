@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +15,17 @@ import pytest
 
 from ingest.check import check
 from ingest.knowledge import read_knowledge_base
+from macros import guard
+from macros.build import build_site
 from macros.scaffold import make_knowledge_base
 from tests.attacks import (
+    ALL,
     FIELDS,
     HANGS,
+    LABELS,
+    LINKS_OUT,
     MORE_FIELDS,
+    NAMES,
     OTHER_HOSTS,
     REFUSED,
     SCRIPTS,
@@ -33,6 +41,9 @@ SECRET = "s3cr3t-canary"  # noqa: S105
 IN_FIELDS = {**{name: TEXTS[name] for name in FIELDS}, **MORE_FIELDS}
 # What is slow on purpose takes its five seconds; a few are enough to show that they are kept.
 SLOW = ("code", "definitions")
+WITHIN_LIMITS = (
+    "brackets-in-paragraphs", "tabs", "abbreviations", "inline-code", "brackets-in-headings", "marks-in-braces",
+)  # fmt: skip
 # Browsers read these otherwise than Python does; what they make of them, Chromium says in test_browser.
 MUTATIONS = {"script-split", "img-slashes", "picture-title", "noscript-mutation", "comment-end", "cdata"}
 
@@ -92,6 +103,14 @@ def attacked(tmp_path_factory: pytest.TempPathFactory, listener: tuple[str, list
     return Attacked(root, url, files_of(root / "site"), callers, told)
 
 
+def test_every_attack_is_in_the_list() -> None:
+    """`python -m tests.attacks` prints them all, by their kinds and canaries."""
+    listed = subprocess.run([sys.executable, "-m", "tests.attacks"], capture_output=True, text=True, check=True).stdout
+    *kinds, total = listed.splitlines()
+    assert [line.partition(" by ")[2].partition(",")[0] for line in kinds] == list(ALL)
+    assert int(total.split()[0]) >= 60
+
+
 def assert_harmless(attacked: Attacked, slug: str, name: str) -> None:
     page = attacked.site[f"stories/{slug}/index.html"].decode()
     assert [each for each in active(page, attacked.url) if "squidfunk" not in each] == []
@@ -137,6 +156,8 @@ def test_other_pages_of_the_site(attacked: Attacked) -> None:
     assert not list(attacked.root.parent.glob("canary*"))
     assert attacked.callers == []
     assert SECRET not in attacked.told
+    # What is told may end in a terminal, or in a log that takes orders from a line.
+    assert all(line.isprintable() and not line.startswith("::") for line in attacked.told.split("\n"))
 
 
 def test_nothing_is_lost_by_escaping(attacked: Attacked) -> None:
@@ -173,56 +194,45 @@ def test_hostile_front_matter(empty: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", HANGS)
 def test_texts_that_hang_are_named(empty: Path, name: str) -> None:
-    """`check` reads every such text quickly."""
+    """`check` reads every such text quickly, even where a link that leads nowhere makes it look closer."""
     story = empty / "stories/slow.md"
-    story.write_text(text_story(HANGS[name]))
+    story.write_text(text_story("[a](#nowhere) [b](nowhere.md)\n\n" + HANGS[name]))
     begun = time.monotonic()
     found = check(read_knowledge_base(empty)).of_story["slow"]
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4
     story.unlink()
-    assert {problem.code for problem in found} <= {"PK003", "PK008"}
-    assert found or name in (*SLOW, "brackets-in-paragraphs", "tabs", "abbreviations", "inline-code")
+    codes = {problem.code for problem in found} - {"PK211"}
+    assert codes <= {"PK003", "PK008"}
+    assert codes or name in (*SLOW, *WITHIN_LIMITS)
 
 
-def test_texts_that_hang_end(tmp_path: Path) -> None:
+def test_texts_that_hang_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A build goes on after each of them, with a placeholder, and is an error without --quarantine."""
-    make_knowledge_base(tmp_path / "kb")
+    root = tmp_path / "kb"
+    make_knowledge_base(root)
     for name, text in HANGS.items():
-        if name in SLOW or check_refuses(tmp_path / "kb", text):
-            (tmp_path / f"kb/stories/{name}.md").write_text(text_story(text))
+        (root / f"stories/{name}.md").write_text(text_story(text))
+    monkeypatch.setattr(guard, "SECONDS_A_TEXT", 1.0)
     begun = time.monotonic()
-    told = succeed("-C", tmp_path / "kb", "build", "--quarantine")
-    assert time.monotonic() - begun < 60
+    told: list[str] = []
+    assert build_site(root, None, strict=False, say=told.append)
+    assert time.monotonic() - begun < 30
     for name in SLOW:
-        assert f"stories/{name}.md: PK008 rendering the text takes longer than 5 seconds" in told
-        page = (tmp_path / f"kb/site/stories/{name}/index.html").read_text()
+        assert any(f"stories/{name}.md: PK008 rendering the text takes longer than 1 seconds" in line for line in told)
+        page = (root / f"site/stories/{name}/index.html").read_text()
         assert "PK008" in page
         assert "1 customer" in page
-    for story in (tmp_path / "kb/stories").glob("*.md"):
-        if story.stem not in ("checkout-spins", SLOW[0]):
-            story.unlink()
-    done = perfkb("-C", tmp_path / "kb", "build")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    for name in HANGS.keys() - {SLOW[0]}:
+        (root / f"stories/{name}.md").unlink()
+    assert not build_site(root, None, strict=True, say=lambda _: None)
 
 
-def check_refuses(root: Path, text: str) -> bool:
-    (root / "stories/probe.md").write_text(text_story(text))
-    found = check(read_knowledge_base(root)).of_story["probe"]
-    (root / "stories/probe.md").unlink()
-    return bool(found)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["../escape.md", "a b.md", "<script>.md", "{{ 7 * 191 }}.md", "\u202egnp.md", "a\nb.md", "--help.md", "index.md",
-     "CON.MD", "x.md.exe", "\u0430dmin.md", "-.md", "a--b.md", "x" * 90 + ".md"],
-)  # fmt: skip
+@pytest.mark.parametrize("name", NAMES)
 def test_hostile_file_names(tmp_path: Path, name: str) -> None:
     """A file in stories/ that is no story by its name is named on one line, and gets no page."""
     make_knowledge_base(tmp_path / "kb")
-    (tmp_path / "kb/stories" / name).resolve().write_text(text_story("x"))
-    if name.startswith(".."):
+    (tmp_path / "kb/stories" / NAMES[name]).resolve().write_text(text_story("x"))
+    if name == "folder-above":
         (tmp_path / "kb/stories/sub").mkdir()
         (tmp_path / "kb/stories/sub/x.md").symlink_to("../../escape.md")
     problems = check(read_knowledge_base(tmp_path / "kb")).general
@@ -238,27 +248,12 @@ def test_links_out_of_the_repository_are_refused(tmp_path: Path) -> None:
     for name in ("secret.md", "numbers.json", "h1/numbers.json", "h1/requests.csv"):
         (outside / name).write_text("---\ntitle: Secret\nstatus: reported\n---\n\nTOP-SECRET\n")
     (root / "stories/checkout-spins").mkdir()
-    links = {"leak.md": "secret.md", "leak": ".", "checkout-spins/pinned": ".", "loop.md": "../kb/stories/loop.md"}
-    for link, target in links.items():
+    for link, target in LINKS_OUT.items():
         (root / "stories" / link).symlink_to(outside / target)
-    told = perfkb("-C", root, "check").stdout
-    assert [link for link in links if f"stories/{link}: PK007" not in told] == []
-    perfkb("-C", root, "build", "--quarantine")
+    found = {(each.where.path, each.code) for each in check(read_knowledge_base(root)).general}
+    assert {(f"stories/{link}", "PK007") for link in LINKS_OUT} <= found
+    assert build_site(root, None, strict=False, say=lambda _: None)
     assert b"TOP-SECRET" not in b"".join(files_of(root / "site").values())
-
-
-LABELS = {
-    "header": "time,<script>window.pwned='NAME'</script>\n2026-01-01T00:00:00Z,1\n",
-    "bound": "time,le=<img src=x onerror=window.pwned='NAME'>,le=+Inf,sum\n2026-01-01T00:00:00Z,1,2,3\n",
-    "cell": "time,value\n2026-01-01T00:00:00Z,\"<svg onload=window.pwned='NAME'>\"\n",
-    "moment": "time,value\n<iframe srcdoc=x>\u202e{{ 7 * 191 }},1\n",
-    "line-ends": "time,value\r\r\n\u2028\u0085\x1b[31m,1\n",
-    "not-text": "\xff\xfe\x00",
-    "zeros": "time,le=1,le=+Inf,sum\n" + "".join(f"2026-01-{day:02}T00:00:00Z,0,0,0\n" for day in range(1, 29)),
-    "huge": "time,le=1,le=+Inf,sum\n" + "".join(f"2026-01-{d:02}T00:00:00Z,1e99,9e99,1e99\n" for d in range(1, 29)),
-    "beyond": "time,value\n" + "".join(f"2026-01-{day:02}T00:00:00Z,-1.7e308\n" for day in range(1, 29)),
-    "tiny": "time,value\n" + "".join(f"2026-01-{day:02}T00:00:00Z,{day}e-320\n" for day in range(1, 29)),
-}
 
 
 @pytest.fixture(scope="module")

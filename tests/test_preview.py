@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from macros.scaffold import make_knowledge_base
 from tests.commands import perfkb, succeed
 from tests.servers import free_port, require
-from tests.test_browser import FLAGS
 
 STORY = "stories/checkout-spins/"
 NEW = """---
@@ -85,14 +85,6 @@ def preview(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preview]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=require("chromium"), args=FLAGS)
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A tab, which no test ever reloads."""
@@ -127,6 +119,28 @@ def shows(page: Page, text: str) -> None:
 def shows_no_longer(page: Page, text: str) -> None:
     """Waits until the page is a whole one without that."""
     page.locator("body:has(article)", has_not_text=text).wait_for(timeout=20_000)
+
+
+def answer(url: str, host: str) -> tuple[int, bytes]:
+    """What the preview answers somebody who asks for it by the name `host`."""
+    asked = urllib.request.Request(url, headers={"Host": host, "Origin": "https://evil.example"})
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as given:
+            assert "Access-Control-Allow-Origin" not in given.headers
+            return given.status, given.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+@pytest.mark.parametrize("path", ["", STORY, "stories.json", "livereload/0/0", "nowhere"])
+def test_no_other_site_reads_it(preview: Preview, path: str) -> None:
+    """A name of somebody else that leads to this machine shows nothing, so that no page under it can read drafts."""
+    port = preview.url.rsplit(":", 1)[1].rstrip("/")
+    for name in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "localhost@evil.example", "[", ""):
+        status, body = answer(preview.url + path, name)
+        assert (status, b"Checkout" in body) == (403, False), name
+    for name in (f"localhost:{port}", f"127.0.0.1:{port}", "LOCALHOST", "[::1]:9000"):
+        assert answer(preview.url + path, name)[0] == (404 if path == "nowhere" else 200), name
 
 
 def test_a_save_shows_by_itself(preview: Preview, page: Page) -> None:

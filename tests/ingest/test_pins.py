@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -194,6 +196,24 @@ def linked(file: Path, to: str) -> None:
     file.symlink_to(to)
 
 
+def pinning(raw: bytes) -> Callable[[Path], object]:
+    """Other data under its right checksum, as somebody who means it would pin it."""
+
+    def damage(folder: Path) -> None:
+        file = folder / NUMBERS
+        said = json.loads(file.read_text())
+        said["series"]["part"]["sha256"] = hashlib.sha256(raw).hexdigest()
+        file.write_text(json.dumps(said))
+        (folder / "part.csv").write_bytes(raw)
+
+    return damage
+
+
+def piped(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "no numbers": lambda folder: (folder / NUMBERS).unlink(),
     "numbers are a folder": folded,
@@ -226,6 +246,16 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a series without data": lambda folder: (folder / "part.csv").unlink(),
     "other data": lambda folder: (folder / "part.csv").write_bytes(DATA["part"] + b"\n"),
     "data that is a link": lambda folder: linked(folder / "part.csv", ".a"),
+    "numbers are a pipe": lambda folder: piped(folder / NUMBERS),
+    "data is a pipe": lambda folder: piped(folder / "part.csv"),
+    "data is a formula": pinning(b"time,value\n2026-08-03T00:00:00Z,=HYPERLINK(1)\n"),
+    "data is a command": pinning(b"time,value\n2026-08-03T00:00:00Z,-1+cmd|' /C calc'!A0\n"),
+    "a header is a formula": pinning(b"time,=1+1\n2026-08-03T00:00:00Z,1.0\n"),
+    "data is a page": pinning(b"<script>window.pwned=1</script>"),
+    "data has no last line": pinning(b"time,value\n2026-08-03T00:00:00Z,1.0"),
+    "no data": pinning(b""),
+    "endless data": pinning(b"time,value\n" + b"2026-08-03T00:00:00Z,1e1\n" * 200_000 + b"1"),
+    "a long reason": changed(**{"x" * 9_000: 1}),
     "a file too many": lambda folder: (folder / "notes.txt").touch(),
     "a folder too many": lambda folder: (folder / "more").mkdir(),
     "too large": lambda folder: (folder / NUMBERS).write_bytes(b" " * (pins.LARGEST_NUMBERS + 1)),
@@ -236,8 +266,11 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 def test_damage(root: Path, damage: str) -> None:
     """A pin that is damaged, in whatever way, is one problem at the file that is wrong, and is not believed."""
     DAMAGES[damage](pinned(root) / "h1")
+    begun = time.monotonic()
     (problem,) = wrong(root)
+    assert time.monotonic() - begun < 2
     assert problem.startswith("stories/slow/pinned/h1")
+    assert len(problem) < 1000
 
 
 def test_data_that_is_too_large(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,6 +310,17 @@ def test_links_are_not_followed(root: Path, linked: str) -> None:
     (root / linked).rename(root / "elsewhere")
     (root / linked).symlink_to(root / "elsewhere")
     assert read_pins(root, "slow").tested == {}
+
+
+@pytest.mark.parametrize("linked", ["stories/slow/pinned/h1", "stories/slow/pinned", "stories/slow"])
+def test_nothing_is_written_through_links(root: Path, linked: str) -> None:
+    """A pin does not take the place of a folder somewhere else that a link leads to."""
+    (root / linked).rename(root / "elsewhere")
+    (root / linked).symlink_to(root / "elsewhere")
+    before = files_of(root / "elsewhere")
+    with pytest.raises(UserError, match="links are not followed"):
+        write_pin(root, "slow", "h1", evidence(days=8), DATA)
+    assert files_of(root / "elsewhere") == before
 
 
 def test_one_damaged_pin_harms_no_other(root: Path) -> None:

@@ -14,10 +14,10 @@ import pytest
 from ingest.charts import Kind
 from ingest.errors import UserError
 from ingest.evidence import Facts
+from ingest.limits import TooLongError, time_limit
 from macros import build as building
 from macros import plugin
 from macros.build import build_site
-from macros.limits import TooLongError, time_limit
 from macros.pages import story_page
 from macros.scaffold import make_knowledge_base
 from tests.commands import perfkb
@@ -176,12 +176,14 @@ def test_the_macros_plugin_is_missed(root: Path) -> None:
     assert any("the plugin `macros` is missing" in line for line in said)
 
 
-def test_a_page_in_the_way_of_a_story(root: Path) -> None:
+@pytest.mark.parametrize("path", ["stories/another.md", "stories/another/index.md", "stories/another/requests.csv"])
+def test_a_page_in_the_way_of_a_story(root: Path, path: str) -> None:
     """A page of content/ at a story's address is an error, and is not replaced silently."""
-    (root / "content/stories/another.md").write_text("# Mine\n")
+    (root / "content/stories/another").mkdir()
+    (root / "content" / path).write_text("# Mine\n")
     done, said = built(root, strict=False)
     assert not done
-    assert any("content/stories/another.md stands where a file of a story belongs" in line for line in said)
+    assert any(f"content/{path} stands where a file of a story belongs" in line for line in said)
 
 
 def test_a_link_that_leads_nowhere(root: Path) -> None:
@@ -211,6 +213,17 @@ def test_hidden_values_in_mistakes(root: Path) -> None:
             assert "S3CR3T" not in path.read_text(encoding="utf-8"), path
     assert "a field that is hidden here has a mistake" in page(root, "hidden-0")
     assert "12:30" not in page(root, "hidden-4")
+
+
+def test_thousands_of_warnings(root: Path) -> None:
+    """What MkDocs warns of is said a line each, and not without end."""
+    links = "".join(f"[a](nowhere-{number}.md)\n\n" for number in range(building.MOST_WARNINGS + 50))
+    (root / "content/data.md").write_text(f"# Data\n\n[x](<no&#10;::error::x&#27;[31m.md>)\n\n{links}")
+    done, said = built(root)
+    assert not done
+    assert sum("nowhere-" in line or "::error::" in line for line in said) == building.MOST_WARNINGS
+    assert "and 51 more warnings" in said
+    assert all(line.isprintable() and not line.startswith("::") for line in said)
 
 
 def test_what_a_killed_build_left_is_swept(root: Path) -> None:

@@ -79,11 +79,28 @@ def test_material_markup_survives() -> None:
 def test_our_own_parts_cannot_be_imitated() -> None:
     """A narrative takes neither our classes, nor our anchors, nor the theme's switches."""
     html = rendered(
-        '<p class="pk-banner" id="pk-data">x</p>\n\n<label for="__drawer">y</label>\n\n<p id="__search">z</p>'
+        '<p class="pk-banner" id="pk-data">x</p>\n\n<label for="__drawer">y</label>\n\n<p id="__search">z</p>\n\n'
+        '<label for="pk-filter">x</label>'
     )
     assert "pk-" not in html
     assert "__drawer" not in html
     assert "__search" not in html
+
+
+@pytest.mark.parametrize(
+    "kind", ["", "type=text", "type=password", "type=image", "TYPE=Checkbox2", "name=' type=\"x\" '", "name=' type='"]
+)
+def test_nothing_to_write_into(kind: str) -> None:
+    """Of the fields of forms those alone stay that Markdown makes, boxes of tasks and switches of tabs."""
+    assert rendered(f'<p>a<input {kind} name="b>c"><b title="<input>">d</b></p>') == "<p>a<b>d</b></p>"
+    assert "checkbox" in rendered("- [ ] a task")
+
+
+def test_angle_brackets_stand_around_elements_alone() -> None:
+    """Who looks for an element in a cleaned narrative finds no attribute's text that looks like one."""
+    html = rendered("""<a title='"<img src=x>' href="https://a.example/?<img>">x</a> [y](https://a.example "<img>")""")
+    assert "<img" not in html
+    assert html.count(">") == html.count("<")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_every_script_of_the_pages_is_allowed(site: Path) -> None:
         assert not re.search(r"<[^>]*\son\w+=", text), page
         for script in re.findall(r"<script>(.*?)</script>", text, re.DOTALL):
             used.add(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'")
-    assert used == set(policy["script-src"]) - {"'self'"}
+    assert used == set(policy["script-src"]) - {"'self'", "'wasm-unsafe-eval'"}
     assert policy["default-src"] == ["'none'"]
     assert "'unsafe-inline'" not in policy["script-src"]
 
@@ -51,8 +51,17 @@ def test_a_script_of_a_story_gets_no_hash(site: Path, tmp_path: Path) -> None:
     (copy / HEADERS).unlink()
     page = copy / "stories/checkout-spins/index.html"
     page.write_text(page.read_text().replace("</article>", "<script>window.pwned=1</script></article>"))
-    write_headers(copy)
+    write_headers(copy, wasm=True)
     assert (copy / HEADERS).read_text() == before
+
+
+def test_webassembly_is_for_the_search_alone(site: Path, tmp_path: Path) -> None:
+    """What the search is made of may run where there is one; without it nothing but scripts may."""
+    assert "'wasm-unsafe-eval'" in policy_of((site / HEADERS).read_text())["script-src"]
+    copy = Path(shutil.copytree(site, tmp_path / "site"))
+    (copy / HEADERS).unlink()
+    write_headers(copy)
+    assert "wasm" not in (copy / HEADERS).read_text()
 
 
 def test_hosts_can_read_it(site: Path) -> None:
@@ -72,7 +81,8 @@ def test_a_file_of_the_company_stays(site: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "line"), [("nginx", 'add_header {} "{}" always;'), ("Apache", 'Header always set {} "{}"')]
+    ("server", "line"),
+    [("nginx", 'add_header {} "{}" always;'), ("Apache", 'Header always set {} "{}"'), ("Caddy", 'header {} "{}"')],
 )
 def test_the_handbook_makes_them_for_other_servers(site: Path, server: str, line: str) -> None:
     """The commands of the handbook turn the file into directives, one a header."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+SECONDS_A_LOOK = 1.0
 SECONDS_A_TEXT = 5.0
 SECONDS_A_PAGE = 10.0
 SECONDS_A_CHART = 20.0

@@ -22,7 +22,8 @@ About = Literal["series", "hypothesis", "fix"]
 class Kind:
     """A kind of chart: what it is about, how its file is called, the module that draws it.
 
-    `always` charts stand on the page even if the narrative does not place them.
+    `always` charts stand on the page even if the narrative does not place them. What shows
+    a `part` of the time of `series` is called so where the two stand on one page.
     """
 
     about: About
@@ -30,6 +31,7 @@ class Kind:
     module: str
     title: str
     always: bool = False
+    part: str = ""
 
     def draw(self, facts: "Facts", name: str) -> "Chart":
         """The chart of the series, hypothesis or fix called `name`."""
@@ -39,6 +41,8 @@ class Kind:
 
 CHARTS: dict[str, Kind] = {
     "series": Kind("series", "{}", "ingest.charts.series", "A series over time", always=True),
+    "around": Kind("series", "{}.around", "ingest.charts.around", "A series around its fix", part="around the fix"),
+    "latest": Kind("series", "{}.latest", "ingest.charts.latest", "The last days of a series", part="last 14 days"),
     "heatmap": Kind("series", "{}.heatmap", "ingest.charts.heatmap", "How requests are spread over the buckets"),
     "week": Kind("series", "{}.week", "ingest.charts.week", "The hours of the week"),
     "share": Kind("hypothesis", "hypothesis-{}", "ingest.charts.share", "What a test looks at", always=True),

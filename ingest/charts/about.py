@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ingest.charts.base import Chart, Mark, Span
-from ingest.charts.frame import TITLE_LENGTH, draw_placeholder
+from ingest.charts.frame import LONGEST_TITLE, draw_placeholder
 from ingest.charts.svg import plain
 from ingest.charts.ticks import day_text
 from ingest.evidence import Facts, GoalFacts, SeriesFacts
@@ -33,9 +33,9 @@ def chart_id(facts: Facts, stem: str) -> str:
     return f"pk-{facts.slug}-{stem.replace('.', '--')}"
 
 
-def titled(subject: str, ending: str) -> str:
+def titled(subject: str, ending: str, limit: int = LONGEST_TITLE) -> str:
     """A title whose ending is seen however long its subject is."""
-    return plain(subject, TITLE_LENGTH - len(ending)) + ending
+    return plain(subject, limit - len(ending)) + ending
 
 
 def sentences(*texts: str) -> str:

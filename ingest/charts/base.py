@@ -2,14 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from ingest.charts.readings import Readings
 from ingest.charts.svg import plain
 
 Cell = str | float | datetime
@@ -17,12 +18,21 @@ Cell = str | float | datetime
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawn chart: inline SVG, its title and description in words, and its numbers as CSV."""
+    """A drawn chart: inline SVG, its title and description in words, its numbers, and what it says where.
+
+    `write_csv` writes the numbers as CSV, which not every page wants.
+    """
 
     svg: str
     title: str
     description: str
-    csv: str
+    write_csv: Callable[[], str] = field(compare=False, repr=False)
+    readings: Readings | None = None
+
+    @property
+    def csv(self) -> str:
+        """The numbers as CSV."""
+        return self.write_csv()
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class TimeSeries:
     missing or NaN is a gap, an infinite `high` is an open end. `days` is like it, one row a
     day. `goal` and all values are in `unit`; `title` should say what is measured. The axis
     reaches over `covers`, even where there is no data. A `description` of its own stands in
-    place of what the numbers alone would say.
+    place of what the numbers alone would say. `figure` is what a value is: p95, share.
     """
 
     id: str
@@ -70,6 +80,7 @@ class TimeSeries:
     note: str = ""
     covers: tuple[datetime, datetime] | None = None
     description: str = ""
+    figure: str = "value"
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

@@ -100,6 +100,7 @@ def draw_change(asked: Asked) -> Chart:
             note=note,
             covers=(asked.window.start, asked.window.end),
             description=asked.described(f"The {figure.name} of “{series.title}”", threshold, note),
+            figure=figure.name,
         )
     )
 

@@ -8,7 +8,7 @@ from textwrap import wrap
 from ingest.charts.about import NothingToDrawError, chart_id, goal_of, or_placeholder, sentences, titled
 from ingest.charts.base import Chart
 from ingest.charts.dots import DOT, dots_csv, draw_dots
-from ingest.charts.frame import NOTE_LENGTH, TITLE_ROW, draw_title
+from ingest.charts.frame import NOTE_LENGTH, below_title, draw_title
 from ingest.charts.key import ROW, Item, draw_key
 from ingest.charts.sheet import Sheet
 from ingest.charts.sides import ROLES, Side, remarks, series_of, sides_of
@@ -45,16 +45,17 @@ def _draw(facts: Facts, fix: Fix, series: SeriesFacts | None, identity: str, tit
     notes = remarks(facts, fix, sides)
     if series.series.kind == "histogram":
         spread, quantiles = spread_of(sides), _quantiles(facts, fix, series)
-        bottom, more = draw_spread(sheet, spread, quantiles, goal, TITLE_ROW)
-        told, csv = [_spread_in_words(side, quantiles) for side in sides], spread_csv(spread)
+        bottom, more, readings = draw_spread(sheet, spread, quantiles, goal, below_title(title))
+        told, csv = [_spread_in_words(side, quantiles) for side in sides], partial(spread_csv, spread)
     else:
-        bottom, more = draw_dots(sheet, sides, TITLE_ROW), []
-        told, csv = [_dots_in_words(side) for side in sides], dots_csv(sides)
+        bottom, more, readings = draw_dots(sheet, sides, below_title(title)), [], None
+        told, csv = [_dots_in_words(side) for side in sides], partial(dots_csv, sides)
         notes.append(f"each dot is a tenth of the values, one each {step_text(series.step)}")
     bottom = draw_key(sheet, [*_key(sides, series), *more], bottom)
     bottom = _draw_notes(sheet, notes, bottom)
     description = sentences(title, *told, *notes, _OPEN)
-    return Chart(sheet.svg(bottom + 4, f"{identity}-", title, description), title, description, csv)
+    svg = sheet.svg(bottom + 4, f"{identity}-", title, description)
+    return Chart(svg, title, description, csv, readings)
 
 
 def _quantiles(facts: Facts, fix: Fix, series: SeriesFacts) -> list[float]:

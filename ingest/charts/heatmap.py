@@ -22,11 +22,13 @@ from ingest.charts.about import (
 )
 from ingest.charts.base import Chart, csv_text
 from ingest.charts.events import arrange, draw_marks
-from ingest.charts.frame import TIMES_ROW, TITLE_ROW, draw_gap, draw_title, unnamed
+from ingest.charts.frame import TIMES_ROW, below_title, draw_gap, draw_title, unnamed
 from ingest.charts.heat import draw_cells, draw_scale, shares
 from ingest.charts.key import Item, draw_key
 from ingest.charts.ordinal import Bands, bands_of, bucket_shares
 from ingest.charts.plot import RIGHT, Plot, TimeAxis, draw_times
+from ingest.charts.readings import Reading, Readings, share_text
+from ingest.charts.readout import moment_name
 from ingest.charts.sheet import NARROW_SIZE, Box, Numbers, Sheet
 from ingest.charts.svg import text_width
 from ingest.evidence import Facts, GoalFacts, SeriesFacts
@@ -75,7 +77,7 @@ def _draw(facts: Facts, series: SeriesFacts, identity: str, title: str) -> Chart
     edges = list(grid.bands.labels(every=int(np.ceil(_LABEL_HEIGHT / (height / len(grid.bands))))))
     left = max(_LEFT, *(text_width(text, NARROW_SIZE) + 8 for _, text in edges))
     time = TimeAxis(grid.starts[0].timestamp(), grid.ends[-1].timestamp(), left)
-    events = arrange(marks(facts, "shipped"), (), time, TITLE_ROW)
+    events = arrange(marks(facts, "shipped"), (), time, below_title(title, series.unit))
     plot = Plot(time, events.bottom, 0, len(grid.bands), height)
     sheet = Sheet()
     draw_cells(sheet, _cells(grid, plot), _SCALE)
@@ -88,7 +90,22 @@ def _draw(facts: Facts, series: SeriesFacts, identity: str, title: str) -> Chart
     bottom = draw_scale(sheet, _SCALE, f"share of the {grid.column}’s requests", plot.bottom + TIMES_ROW)
     bottom = draw_key(sheet, [*goals, *gaps, *unnamed(events)], bottom + 6)
     description = _describe(facts, series, grid, goal)
-    return Chart(sheet.svg(bottom, f"{identity}-", title, description), title, description, _csv(grid))
+    svg = sheet.svg(bottom, f"{identity}-", title, description)
+    return Chart(svg, title, description, partial(_csv, grid), _readings(grid, plot, facts.zone))
+
+
+def _readings(grid: Grid, plot: Plot, zone: ZoneInfo) -> Readings:
+    """Each day's share of requests in each band."""
+    rows = []
+    for number, (start, end) in enumerate(zip(grid.starts, grid.ends, strict=True)):
+        place = moment_name(start.to_pydatetime().astimezone(zone), end - start)
+        x = plot.time.at((start + (end - start) / 2).to_pydatetime())
+        rows.append(Reading(x, place, tuple(share_text(share) for share in grid.shares[number].tolist())))
+    bands = range(len(grid.bands))
+    names = tuple(grid.bands.name(band) for band in bands)
+    levels = tuple(float(plot.y(np.array(band + 0.5))) for band in bands)
+    heading = "Week from" if grid.column == "week" else "Day"
+    return Readings(heading, names, tuple(rows), plot.top, plot.bottom, levels)
 
 
 def grid_of(series: SeriesFacts, zone: ZoneInfo) -> Grid:

@@ -1,12 +1,13 @@
 """What was gained over time, a bar a quarter; and what was hoped for of each fix beside what was measured."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from ingest.charts.about import titled
 from ingest.charts.base import Cell, Chart, csv_text
-from ingest.charts.frame import TIMES_ROW, TITLE_ROW, draw_title
+from ingest.charts.frame import TIMES_ROW, TITLE_LENGTH, TITLE_ROW, draw_title
 from ingest.charts.key import Item, draw_key
 from ingest.charts.plot import RIGHT, Plot, TimeAxis, draw_grid, left_margin
 from ingest.charts.shape import limits
@@ -53,7 +54,7 @@ def draw_saved(overview: Overview, unit: str) -> Chart:
     bottom = draw_key(sheet, _key(periods), plot.bottom + (TIMES_ROW if _in_a_row(plot) else TIMES_ROW + _LABEL_ROW))
     description = _described(overview, unit)
     svg = sheet.svg(bottom, f"pk--impact-{unit}-", _TITLES[unit], description)
-    return Chart(svg, _TITLES[unit], description, _saved_csv(overview.periods, unit))
+    return Chart(svg, _TITLES[unit], description, partial(_saved_csv, overview.periods, unit))
 
 
 def _draw_bar(sheet: Sheet, plot: Plot, position: float, hours: Hours, *, closed: bool) -> None:
@@ -157,7 +158,7 @@ def draw_expected(overview: Overview) -> Chart:
     bottom = draw_key(sheet, key, bottom + TIMES_ROW)
     description = _expected_description(overview, shown)
     svg = sheet.svg(bottom, "pk--impact-expected-", title, description)
-    return Chart(svg, title, description, _expected_csv(overview.expectations))
+    return Chart(svg, title, description, partial(_expected_csv, overview.expectations))
 
 
 def _is_seen(each: Expectation) -> bool:
@@ -187,7 +188,7 @@ def _draw_fix(sheet: Sheet, axis: TimeAxis, each: Expectation, top: float) -> No
     sheet.line([low, high], [y, y], role, 4, name="interval")
     sheet.line([effect, effect], [y, y], role, _DOT, name="dot")
     sheet.line([expected, expected], [y - 12, y + 12], "goal", 3.4, name="expected")
-    sheet.text(0, top + 22, titled(each.row.title, f": {each.row.found.fix.id}"))
+    sheet.text(0, top + 22, titled(each.row.title, f": {each.row.found.fix.id}", TITLE_LENGTH))
 
 
 def _expected_description(overview: Overview, shown: Sequence[Expectation]) -> str:

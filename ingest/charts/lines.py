@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -9,12 +11,17 @@ import pandas as pd
 from ingest.charts.base import Chart, Mark, Span, csv_text
 from ingest.charts.direct import Label, Polyline, along, first_free
 from ingest.charts.events import Events, arrange, draw_marks, draw_spans, mark_lines
-from ingest.charts.frame import TIMES_ROW, TITLE_ROW, draw_title, unnamed
+from ingest.charts.frame import TIMES_ROW, below_title, draw_title, unnamed
 from ingest.charts.key import ROW, Item, draw_key
 from ingest.charts.plot import Plot, TimeAxis, draw_grid, draw_times, left_margin
+from ingest.charts.readings import Reading, Readings
+from ingest.charts.readout import moment_name
 from ingest.charts.shape import broken, limits, present, steps_of
 from ingest.charts.sheet import WIDTH, Box, Sheet
 from ingest.charts.svg import plain
+from ingest.units import format_quantity
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +59,7 @@ def draw_lines(chart: Lines) -> Chart:
     values = days.to_numpy(dtype="float64")
     floor, ceiling = limits(values, values)
     time = _time_axis(chart, pd.DatetimeIndex(days.index), left_margin(floor, ceiling, chart.unit))
-    events = arrange(chart.marks, [chart.window], time, TITLE_ROW)
+    events = arrange(chart.marks, [chart.window], time, below_title(chart.title, chart.unit))
     plot = Plot(time, events.bottom, floor, ceiling)
     sheet = Sheet()
     draw_spans(sheet, events, plot)
@@ -66,7 +73,23 @@ def draw_lines(chart: Lines) -> Chart:
         sheet.text(0, bottom + 18, chart.note, "muted")
         bottom += ROW
     svg = sheet.svg(bottom, f"{chart.id}-", chart.title, chart.description)
-    return Chart(svg, chart.title, chart.description, _csv(chart))
+    return Chart(svg, chart.title, chart.description, partial(_csv, chart), _readings(chart, plot))
+
+
+def _readings(chart: Lines, plot: Plot) -> Readings:
+    """What the lines say each day."""
+    table = _table(chart)
+    moments = pd.DatetimeIndex(table.index).to_pydatetime()
+    rows = tuple(
+        Reading(
+            plot.time.at(at + DAY / 2),
+            moment_name(at.astimezone(chart.zone), DAY),
+            tuple("no data" if value != value else format_quantity(value, plain(chart.unit, 30)) for value in values),
+        )
+        for at, values in zip(moments, table.to_numpy(dtype="float64").tolist(), strict=True)
+    )
+    columns = tuple(plain(line.label, 40) for line in _data(chart))
+    return Readings("Day", columns, rows, plot.top, plot.bottom)
 
 
 def _time_axis(chart: Lines, days: pd.DatetimeIndex, left: float) -> TimeAxis:
@@ -111,9 +134,18 @@ def _draw_line(sheet: Sheet, line: Line, plot: Plot) -> Polyline:
 
 
 def _csv(chart: Lines) -> str:
-    data = [line for line in chart.lines if not line.dashed]
-    columns = [line.days["value"].rename(str(number)) for number, line in enumerate(data)]
-    table = pd.concat(columns, axis="columns", sort=True)
+    table = _table(chart)
     moments = pd.DatetimeIndex(table.index).to_pydatetime()
     rows = ([at, *values] for at, values in zip(moments, table.to_numpy(dtype="float64").tolist(), strict=True))
-    return csv_text(["time", *(line.label for line in data)], rows)
+    return csv_text(["time", *(line.label for line in _data(chart))], rows)
+
+
+def _table(chart: Lines) -> pd.DataFrame:
+    """The days of all lines side by side."""
+    columns = [line.days["value"].rename(str(number)) for number, line in enumerate(_data(chart))]
+    return pd.concat(columns, axis="columns", sort=True)
+
+
+def _data(chart: Lines) -> list[Line]:
+    """The lines that are no thresholds."""
+    return [line for line in chart.lines if not line.dashed]

@@ -7,6 +7,7 @@ and of machines never share a panel.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -126,7 +127,7 @@ def draw(found: Priorities) -> Chart:
     sheet.text(RIGHT, bottom + 20, "working time that a fix would take", "muted", anchor="end")
     end = _draw_key(sheet, panels, bottom + _WORDS_ROW, len(marks) - drawn)
     words = _description(found, marks)
-    return Chart(sheet.svg(end + 4, f"{ID}-", TITLE, words), TITLE, words, _csv(found))
+    return Chart(sheet.svg(end + 4, f"{ID}-", TITLE, words), TITLE, words, partial(_csv, found))
 
 
 def _panels(marks: Sequence[_Mark]) -> list[_Panel]:

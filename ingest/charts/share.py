@@ -73,6 +73,7 @@ def _draw_share(asked: Asked) -> Chart:
             days=_percent(by_day),
             marks=marks(asked.facts),
             spans=(asked.window,),
+            figure="share",
             goal=asked.test.at_least * 100,
             goal_label=threshold,
             note=note,
@@ -80,7 +81,7 @@ def _draw_share(asked: Asked) -> Chart:
             description=asked.described(f"The part of “{whole.title}” that is “{part.title}”", threshold, note),
         )
     )
-    return replace(chart, csv=_csv(by_day))
+    return replace(chart, write_csv=partial(_csv, by_day))
 
 
 def _both(part: SeriesFacts, whole: SeriesFacts) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from ingest.charts.key import Item
 from ingest.charts.lanes import Place, Wish, place
 from ingest.charts.ordinal import Bands, bands_of, bucket_shares
 from ingest.charts.plot import RIGHT, Plot, TimeAxis, draw_grid, left_margin
+from ingest.charts.readings import Reading, Readings, share_text
 from ingest.charts.sheet import NARROW_SIZE, WIDTH, Numbers, Sheet
 from ingest.charts.sides import ROLES, Side
 from ingest.charts.svg import text_width
@@ -48,8 +49,8 @@ def spread_of(sides: Sequence[Side]) -> Spread:
 
 def draw_spread(
     sheet: Sheet, spread: Spread, quantiles: Sequence[float], goal: GoalFacts | None, top: float
-) -> tuple[float, list[Item]]:
-    """A row of quantiles a side, and the plot below; returns where it ends, and what its key needs."""
+) -> tuple[float, list[Item], Readings]:
+    """A row of quantiles a side, and the plot below; returns where it ends, what its key needs and what it says."""
     ceiling = 108 * float(np.nanmax(spread.shares))
     axis = TimeAxis(0, len(spread.bands), left_margin(0, ceiling, "%"))
     for number, side in enumerate(spread.sides):
@@ -64,7 +65,18 @@ def draw_spread(
     if np.isfinite(before[1]).all():
         sheet.line(*before, ROLES["before"], 2.4, name="before")
     _draw_edges(sheet, spread.bands, plot)
-    return plot.bottom + _EDGES_ROW, _draw_goal(sheet, spread.bands, plot, goal, [before, after]) if goal else []
+    items = _draw_goal(sheet, spread.bands, plot, goal, [before, after]) if goal else []
+    return plot.bottom + _EDGES_ROW, items, _readings(spread, plot)
+
+
+def _readings(spread: Spread, plot: Plot) -> Readings:
+    """Each side's share of its requests in each bucket."""
+    rows = []
+    for band in range(len(spread.bands)):
+        told = tuple(share_text(share) for share in spread.shares[:, band].tolist())
+        rows.append(Reading(float(plot.time.x(np.array(band + 0.5))), spread.bands.name(band), told))
+    names = tuple(side.name for side in spread.sides)
+    return Readings("Requests", names, tuple(rows), plot.top, plot.bottom)
 
 
 def _stairs(shares: Numbers, plot: Plot) -> Polyline:

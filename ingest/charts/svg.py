@@ -147,7 +147,7 @@ def _root(view_box: str, prefix: str, title: str, description: str) -> Element:
             "style": "width:100%;height:auto;font-family:var(--md-text-font-family, sans-serif)",
         },
     )
-    SubElement(root, "title", id=f"{prefix}title").text = plain(title, 200)
+    SubElement(root, "title", id=f"{prefix}title").text = plain(title, 400)
     SubElement(root, "desc", id=f"{prefix}desc").text = plain(description, 2000)
     return root
 

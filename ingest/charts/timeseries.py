@@ -1,6 +1,7 @@
 """A series over time: its line, days, bucket edges, gaps, goal, windows and what happened."""
 
 from collections.abc import Sequence
+from functools import partial
 from textwrap import wrap
 
 import numpy as np
@@ -9,9 +10,10 @@ import pandas as pd
 from ingest.charts.base import Chart, TimeSeries, csv_text
 from ingest.charts.direct import Label, Polyline, along, first_free
 from ingest.charts.events import Events, arrange, draw_marks, draw_spans, mark_lines
-from ingest.charts.frame import NOTE_LENGTH, TIMES_ROW, TITLE_ROW, draw_gap, draw_placeholder, draw_title, unnamed
+from ingest.charts.frame import NOTE_LENGTH, TIMES_ROW, below_title, draw_gap, draw_placeholder, draw_title, unnamed
 from ingest.charts.key import ROW, Item, draw_key
 from ingest.charts.plot import RIGHT, Plot, TimeAxis, draw_grid, draw_times, left_margin
+from ingest.charts.readout import read_series
 from ingest.charts.shape import broken, corners, limits, points_of, present, spaces, steps_of, thin
 from ingest.charts.sheet import WIDTH, Numbers, Sheet
 from ingest.charts.svg import plain
@@ -31,11 +33,11 @@ def draw_time_series(chart: TimeSeries) -> Chart:
     days = present(chart.points[:0] if chart.days is None else chart.days)
     floor, ceiling = _limits(chart, there, days)
     time = _time_axis(chart, there, left_margin(floor, ceiling, chart.unit))
-    events = arrange(chart.marks, chart.spans, time, TITLE_ROW)
+    events = arrange(chart.marks, chart.spans, time, below_title(chart.title, chart.unit))
     plot = Plot(time, events.bottom, floor, ceiling)
     description = describe(chart, there)
     svg = _draw(chart, plot, events, there, days, description)
-    return Chart(svg, chart.title, description, _csv(chart.points))
+    return Chart(svg, chart.title, description, partial(_csv, chart.points), read_series(chart, plot, there, days))
 
 
 def _time_axis(chart: TimeSeries, there: pd.DataFrame, left: float) -> TimeAxis:

@@ -19,10 +19,11 @@ from ingest.charts.about import (
     why_empty,
 )
 from ingest.charts.base import Chart, csv_text
-from ingest.charts.frame import TITLE_ROW, draw_title
+from ingest.charts.frame import below_title, draw_title
 from ingest.charts.heat import Scale, draw_cells, draw_scale, even, shares
 from ingest.charts.key import ROW, Item, draw_key
 from ingest.charts.plot import RIGHT
+from ingest.charts.readings import Reading, Readings
 from ingest.charts.sheet import Box, Numbers, Sheet
 from ingest.charts.ticks import is_short
 from ingest.evidence import Facts, GoalFacts, SeriesFacts
@@ -74,7 +75,7 @@ def _draw(facts: Facts, series: SeriesFacts, goal: GoalFacts | None, identity: s
         raise NothingToDrawError(why_empty(series))
     sheet = Sheet()
     draw_title(sheet, title)
-    bottom = _draw_hours(sheet, _draw_grid(sheet, week, TITLE_ROW))
+    bottom = _draw_hours(sheet, _draw_grid(sheet, week, below_title(title)))
     bottom = draw_scale(sheet, week.scale, week.legend, bottom, week.allowed)
     empty = [Item("hatched", "gap", "no data")] if np.isnan(week.values).any() else []
     bottom = draw_key(sheet, empty, bottom + 6)
@@ -82,7 +83,19 @@ def _draw(facts: Facts, series: SeriesFacts, goal: GoalFacts | None, identity: s
         sheet.text(0, bottom + 18 + number * ROW, line, "muted")
     description = sentences(f"{title}: {week.legend}", *lines, _lowest(week))
     svg = sheet.svg(bottom + len(lines) * ROW, f"{identity}-", title, description)
-    return Chart(svg, title, description, _csv(week))
+    return Chart(svg, title, description, partial(_csv, week), _readings(week, below_title(title)))
+
+
+def _readings(week: Week, top: float) -> Readings:
+    """What each hour of the clock is like on each weekday."""
+    rows = []
+    for hour in range(24):
+        left, _, right, _ = _box(0, hour, top)
+        values = (float(value) for value in week.values[:, hour])
+        told = tuple(week.shown(value) if np.isfinite(value) else "no data" for value in values)
+        rows.append(Reading((left + right) / 2, f"{hour:02}:00 to {hour + 1:02}:00", told))
+    levels = tuple(top + _CELL * (day + 0.5) for day in range(len(DAYS)))
+    return Readings("Hours", DAYS, tuple(rows), top, top + _CELL * len(DAYS), levels)
 
 
 def _over_goal(goal: GoalFacts, zone: ZoneInfo) -> Week:

@@ -37,7 +37,8 @@ class ReportFacts:
     """The reports of a problem: how many customers they stand for, and from when to when.
 
     Those of stories that repeat this one are counted here (`elsewhere` of the customers), and
-    not in the stories that repeat it.
+    not in the stories that repeat it. `counted` are those that another system counts, by the
+    names of their counts; how many customers they stand for, nobody knows.
     """
 
     reports: tuple[Said, ...]
@@ -45,6 +46,7 @@ class ReportFacts:
     elsewhere: int
     first: date | None
     last: date | None
+    counted: Mapping[str, SeriesFacts]
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,14 @@ class Facts:
         return any(each.severity == "error" for each in self.problems)
 
     @property
+    def asked(self) -> dict[str, SeriesFacts]:
+        """All that refresh asks for: the series of the story, and its counts of reports."""
+        return {**self.series, **self.reports.counted}
+
+    @property
     def health(self) -> Health | None:
-        """The health of the story's worst series; None for a story without series."""
-        states = [each.health for each in self.series.values()]
+        """The health of the worst of what is asked for; None where that is nothing."""
+        states = [each.health for each in self.asked.values()]
         return min(states, key=lambda health: HEALTH_STATES.index(health.state)) if states else None
 
     @property
@@ -123,7 +130,7 @@ def gather(
     pins: Pins = NO_PINS,
     siblings: Mapping[str, Sequence[Sibling]] = MappingProxyType({}),
 ) -> Facts:
-    """The facts of `story`; `stored` and `attempts` are by the names of its series.
+    """The facts of `story`; `stored` and `attempts` are by the names of its series and counts.
 
     `repeated_by` are the stories that name this one as the same problem, `siblings` by fix the
     other fixes of the same figure.
@@ -145,6 +152,19 @@ def gather(
         )
         for name, each in story.series.items()
     }
+    fixes = {
+        each.id: fix_facts(
+            story.slug,
+            each,
+            goal,
+            series,
+            pins.judged.get(each.id),
+            siblings.get(each.id, ()),
+            settings.timezone,
+            now,
+        )
+        for each in story.front.fixes
+    }
     area = settings.areas.get(story.front.area or "")
     return Facts(
         story=story,
@@ -155,21 +175,9 @@ def gather(
             each.id: hypothesis_facts(each, series, pins.tested.get(each.id), settings.timezone, now)
             for each in story.front.hypotheses
         },
-        fixes={
-            each.id: fix_facts(
-                story.slug,
-                each,
-                goal,
-                series,
-                pins.judged.get(each.id),
-                siblings.get(each.id, ()),
-                settings.timezone,
-                now,
-            )
-            for each in story.front.fixes
-        },
-        reports=_reports(story, repeated_by),
-        events=timeline(story, settings.timezone, pins),
+        fixes=fixes,
+        reports=_reports(story, repeated_by, _counted(story, repeated_by, config, stored, attempts, now)),
+        events=timeline(story, settings.timezone, pins, fixes),
         problems=problems,
         now=now,
         zone=settings.timezone,
@@ -185,8 +193,41 @@ def _goal(story: Story, series: dict[str, SeriesFacts], zone: ZoneInfo) -> GoalF
     return goal_facts(goal, series[goal.series], shipped, zone)
 
 
-def _reports(story: Story, repeated_by: tuple[Story, ...]) -> ReportFacts:
+def _counted(
+    story: Story,
+    repeated_by: tuple[Story, ...],
+    config: Configuration,
+    stored: Mapping[str, Stored],
+    attempts: Mapping[str, Attempt],
+    now: datetime,
+) -> dict[str, SeriesFacts]:
+    """The counts of reports, each query once."""
+    found: dict[str, SeriesFacts] = {}
+    for owner in (story, *repeated_by):
+        for name, report in owner.counted.items():
+            source = config.sources.get(report.source)
+            title = f"Reports in {source.title if source else report.source}"
+            found.setdefault(
+                name,
+                series_facts(
+                    owner.slug,
+                    name,
+                    report.series.model_copy(update={"title": title}),
+                    source.for_counts if source else None,
+                    stored.get(name, Stored()),
+                    attempts.get(name),
+                    DEFAULT_QUANTILE,
+                    config.settings.timezone,
+                    config.settings.freshness,
+                    now,
+                ),
+            )
+    return found
+
+
+def _reports(story: Story, repeated_by: tuple[Story, ...], counted: Mapping[str, SeriesFacts]) -> ReportFacts:
     others = [report for other in repeated_by for report in other.said]
     said = tuple(sorted([*story.said, *others], key=lambda report: report.date))
     customers, elsewhere = (sum(report.customers for report in found) for found in (said, others))
-    return ReportFacts(said, customers, elsewhere, said[0].date if said else None, said[-1].date if said else None)
+    first, last = (said[0].date, said[-1].date) if said else (None, None)
+    return ReportFacts(said, customers, elsewhere, first, last, counted)

@@ -29,15 +29,16 @@ def load_facts(
     for story in base.stories:
         if story.front.same_as:
             repeated.setdefault(story.front.same_as, []).append(story)
-    attempts: dict[str, dict[str, Attempt]] = {}
-    for (slug, name), outcome in read_health(base.store).items():
-        attempts.setdefault(slug, {})[name] = Attempt(datetime.fromisoformat(outcome.at), outcome.reason)
+    attempts = {
+        key: Attempt(datetime.fromisoformat(outcome.at), outcome.reason)
+        for key, outcome in read_health(base.store).items()
+    }
     return [
         gather(
             story,
             base.config,
-            {name: _stored(store, story.slug, name) for name in story.series},
-            attempts.get(story.slug, {}),
+            {name: _stored(store, slug, name) for name, slug in _asked(story, repeated).items()},
+            {name: attempts[slug, name] for name, slug in _asked(story, repeated).items() if (slug, name) in attempts},
             problems.get(story.slug, ()),
             base.clock.now,
             tuple(repeated.get(story.slug, ())),
@@ -46,6 +47,12 @@ def load_facts(
         )
         for story in stories
     ]
+
+
+def _asked(story: Story, repeated: dict[str, list[Story]]) -> dict[str, str]:
+    """The names of a story's series and counts, also of the stories that repeat it, and whose folder holds each."""
+    others = {name: other.slug for other in repeated.get(story.slug, ()) for name in other.counted}
+    return {**others, **dict.fromkeys([*story.series, *story.counted], story.slug)}
 
 
 def _siblings(base: KnowledgeBase) -> dict[str, dict[str, list[Sibling]]]:
@@ -61,7 +68,7 @@ def _siblings(base: KnowledgeBase) -> dict[str, dict[str, list[Sibling]]]:
             series = story.series.get(name or "")
             if fix.shipped and series:
                 judged = pins.judged.get(fix.id)
-                key = series.fingerprint(base.config.step_of(series))
+                key = base.config.source_of(series).fingerprint(series)
                 shipped = day_of(fix.shipped, base.settings.timezone)
                 groups.setdefault(key, []).append(Sibling(story.slug, fix.id, shipped, judged.mean if judged else None))
     found: dict[str, dict[str, list[Sibling]]] = {}

@@ -78,6 +78,20 @@ class SeriesFacts:
     hours: pd.DataFrame
     days: pd.DataFrame
     recent: Recent | None
+    counts: bool = False
+    """Whether it counts reports, each row as of the moment at which it was fetched."""
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The moment up to which the data tells: the end of the last row, or when reports were counted last."""
+        if self.manifest is None:
+            return None
+        return self.manifest.fetched_at if self.counts else self.manifest.data_until
+
+    @property
+    def count(self) -> int | None:
+        """How many reports there were `as_of`; None where nobody knows."""
+        return int(self.rows["value"].iloc[-1]) if self.counts and len(self.rows) else None
 
     @property
     def title(self) -> str:
@@ -125,11 +139,15 @@ def series_facts(
 ) -> SeriesFacts:
     """The facts of one series, as of `now`."""
     asked = source.step if source else timedelta(hours=1)
-    snapshot = stored.snapshot
+    snapshot, counts = stored.snapshot, bool(source and source.counts)
     # Until a changed step is refreshed, the rows are those of the step before.
     step = timedelta(seconds=snapshot.manifest.step) if snapshot else asked
-    changed = snapshot is not None and snapshot.manifest.query_hash != series.fingerprint(asked)
-    readable = snapshot is not None and snapshot.manifest.kind == series.kind
+    asks = source.fingerprint(series) if source else series.fingerprint(asked)
+    asked_otherwise = snapshot is not None and snapshot.manifest.query_hash != asks
+    other_unit = snapshot is not None and snapshot.manifest.unit != series.unit
+    changed = asked_otherwise or other_unit
+    # A number in another unit is another number.
+    readable = snapshot is not None and snapshot.manifest.kind == series.kind and not other_unit
     rows = snapshot.rows if snapshot and readable else pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC", name="time"))
     hours = summary(rows, rows.index, series.kind, quantile)  # type: ignore[arg-type]
     starts = day_starts(rows.index, zone) if len(rows) else rows.index  # type: ignore[arg-type]
@@ -141,13 +159,14 @@ def series_facts(
         explore=source.basics.explore if source else None,
         step=step,
         quantile=quantile,
-        health=_health(series, stored, changed, attempt, freshness, now),
+        health=_health(series, stored, changed, attempt, freshness, now, counts=counts),
         manifest=snapshot.manifest if snapshot else None,
         attempt=attempt,
         rows=rows,
         hours=hours,
         days=summary(rows, starts, series.kind, quantile),  # type: ignore[arg-type]
         recent=_recent(rows, series, quantile, step),
+        counts=counts,
     )
 
 
@@ -187,7 +206,14 @@ def _middle(values: "pd.Series[float]", kind: str, days: float) -> Range:
 
 
 def _health(
-    series: Series, stored: Stored, changed: bool, attempt: Attempt | None, freshness: Freshness, now: datetime
+    series: Series,
+    stored: Stored,
+    changed: bool,
+    attempt: Attempt | None,
+    freshness: Freshness,
+    now: datetime,
+    *,
+    counts: bool = False,
 ) -> Health:
     """The state of a series' data; `notes` begin with what makes it the worst."""
     if stored.corrupt:
@@ -196,7 +222,8 @@ def _health(
         return Health("missing", _failure(attempt) or ("Nothing has been fetched yet",))
     manifest = stored.snapshot.manifest
     # Where no rows are no fault, it is enough that somebody looked.
-    age = now - (manifest.window[1] if series.allow_empty else manifest.data_until)
+    until = manifest.window[1] if series.allow_empty else manifest.data_until
+    age = now - (manifest.fetched_at if counts else until)
     found: list[tuple[HealthState, str]] = []
     if changed:
         found.append(("changed", "The query was changed after this data was fetched"))

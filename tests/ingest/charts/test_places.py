@@ -32,7 +32,8 @@ def test_ids_are_unique() -> None:
     ids = [element.get("id") for chart in charts for element in parsed(chart.svg).iter() if element.get("id")]
     assert len(ids) == len(set(ids))
     assert [place.stem for place in found] == [
-        "requests", "query", "requests.heatmap", "query.heatmap", "requests.week", "query.week",
+        "requests", "query", "requests.around", "query.around", "requests.latest", "query.latest",
+        "requests.heatmap", "query.heatmap", "requests.week", "query.week",
         "hypothesis-h1", "fix-batch",
     ]  # fmt: skip
 

@@ -226,7 +226,7 @@ def test_from_the_health_file(base: KnowledgeBase) -> None:
     at = datetime(2026, 8, 31, 3, tzinfo=UTC)
     outcome = Outcome("slow", "good", "prod", "kept", at.isoformat(), "prod cannot be reached")
     other = Outcome("another", "gone", "prod", "kept", at.isoformat(), "of another story")
-    write_health(base.store, [outcome, other], at, 1, {("slow", "good"), ("another", "gone")})
+    write_health(Store(base.store), [outcome, other], at, 1, {("slow", "good"), ("another", "gone")})
     found = loaded(base)
     assert found.series["good"].attempt == Attempt(at, "prod cannot be reached")
     assert found.series["good"].health.state == "failed"

@@ -1,6 +1,7 @@
 """What happened to a story, in order."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ingest.evidence import Event
 from ingest.evidence.timeline import timeline
 from tests.ingest.evidence.samples import BERLIN, UTC_ZONE, story
+from tests.ingest.impacts import fix, judged
 
 EVERYTHING = """
 opened: 2026-09-01
@@ -114,3 +116,20 @@ def test_the_day_of_a_moment_is_that_of_the_zone() -> None:
 def test_nothing_happened() -> None:
     """A story without dates has no events."""
     assert events("telemetry: {p95: {source: prod, kind: gauge, query: q}}") == ()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "standing", "kind", "text"),
+    [
+        ("improved", "eroded", "eroded", "The gain of batch is smaller since 28 Sep 2026"),
+        ("improved", "regressed", "regressed", "The gain of batch is gone since 28 Sep 2026"),
+        ("regressed", None, "recovered", "The loss of batch is made good since 28 Sep 2026"),
+    ],
+)
+def test_what_became_of_a_gain(verdict: str, standing: Any, kind: str, text: str) -> None:
+    """The day on which the watch noticed is an event; a gain that holds is none."""
+    found = fix(pin=judged(verdict), standing=standing, lost=date(2026, 10, 3), since=date(2026, 9, 28))
+    held = fix(pin=judged(), standing="held")
+    (event,) = timeline(story(), UTC_ZONE, fixes={"batch": found, "other": held})
+    assert (event.day, event.kind, event.text) == (date(2026, 10, 3), kind, text)
+    assert (event.anchor, event.name) == ("fix-batch", f"{kind}-batch")

@@ -1,6 +1,7 @@
 """The page of a story: its narrative, made safe, with everything that is known around it."""
 
 import json
+import posixpath
 import re
 from dataclasses import dataclass
 from html import escape, unescape
@@ -12,11 +13,16 @@ from mkdocs.structure.toc import AnchorLink
 from ingest.charts import CHARTS
 from ingest.codes import CODES, UNREADABLE
 from ingest.evidence import Facts
+from macros.feeds import story_feed
+from macros.figures import figure
 from macros.html import clean_narrative, render
-from macros.site import Drawn, Site
+from macros.site import Site
+from macros.summary import GOAL_WORDS, summary
 
 # An attribute's value may hold what ends an element, or what looks like another attribute.
 _IMAGE = re.compile(r"""(?:<p>\s*)?<img\b((?:[^>"]|"[^"]*")*)>(?:\s*</p>)?""")
+# The corner of a table heads nothing; screen readers would say so of every row.
+_EMPTY_HEADER = re.compile(r"<th((?: [^<>]*)?)>\s*</th>")
 _ATTRIBUTE = re.compile(r"""([a-z]+)="([^"]*)\"""")
 
 QUESTIONS = {
@@ -91,15 +97,24 @@ def story_page(site: Site, facts: Facts, narrative: str, page_url: str, here: st
     folder that holds its charts.
     """
     placed: set[str] = set()
-    cleaned = clean_narrative(narrative)
+    cleaned = _EMPTY_HEADER.sub(r"<td\1></td>", clean_narrative(narrative))
     told = _IMAGE.sub(lambda image: _place(site, facts, image, page_url, here, placed), cleaned)
-    rest = [drawn for stem, drawn in site.charts[facts.slug].items() if f"{facts.slug}/{stem}" not in placed]
-    sections = tuple(_sections(facts, any(CHARTS[drawn.place.kind].about == "series" for drawn in rest)))
+    rest = [
+        drawn
+        for stem, drawn in site.charts[facts.slug].items()
+        if f"{facts.slug}/{stem}" not in placed and not CHARTS[drawn.place.kind].part
+    ]
+    more_charts = any(CHARTS[drawn.place.kind].about == "series" for drawn in rest)
+    sections = tuple(_sections(facts, more_charts, related=bool(site.related[facts.slug])))
     html = render(
         "story.html",
         site=site,
         facts=facts,
         front=facts.story.front,
+        summary=summary(site, facts),
+        related=[(site.facts[each.slug], each.reasons) for each in site.related[facts.slug]],
+        feed=posixpath.basename(story_feed(facts.slug)) if site.settings.url else None,
+        goal_words=GOAL_WORDS,
         narrative=Markup(told),  # noqa: S704  # cleaned above
         figures={
             about: {drawn.place.name: figure(site, facts, drawn, "", here) for drawn in group}
@@ -139,7 +154,7 @@ def unreadable(facts: Facts) -> bool:
     return any(problem.code in UNREADABLE for problem in facts.problems)
 
 
-def _sections(facts: Facts, more_charts: bool) -> list[Section]:
+def _sections(facts: Facts, more_charts: bool, *, related: bool) -> list[Section]:
     front = facts.story.front
     wanted = [
         ("pk-questions", "What we know, and do not know", not unreadable(facts) and not facts.repeats),
@@ -148,8 +163,9 @@ def _sections(facts: Facts, more_charts: bool) -> list[Section]:
         ("pk-timeboxes", "Timeboxes", bool(front.timeboxes)),
         ("pk-charts", "More charts", more_charts),
         ("pk-timeline", "Timeline", bool(facts.events)),
-        ("pk-reports", "Reports", bool(facts.reports.reports)),
-        ("pk-data", "Where the numbers come from", bool(facts.series)),
+        ("pk-reports", "Reports", bool(facts.reports.reports or facts.reports.counted)),
+        ("pk-related", "Related stories", related),
+        ("pk-data", "Where the numbers come from", bool(facts.asked)),
     ]
     return [Section(name, title) for name, title, there in wanted if there]
 
@@ -168,18 +184,3 @@ def _place(site: Site, facts: Facts, image: re.Match[str], page_url: str, here: 
     owner = site.facts[found[1]]
     folder = here if owner is facts else given["src"].rpartition("/")[0] + "/"
     return figure(site, owner, drawn, given.get("alt", ""), folder, elsewhere=owner is not facts)
-
-
-def figure(site: Site, facts: Facts, drawn: Drawn, caption: str, folder: str, *, elsewhere: bool = False) -> Markup:
-    """A chart with its caption, its numbers and its provenance; of a story `elsewhere`, with its name."""
-    return render(
-        "figure.html",
-        site=site,
-        facts=facts,
-        drawn=drawn,
-        series=facts.series[drawn.place.name] if CHARTS[drawn.place.kind].about == "series" else None,
-        svg=Markup(drawn.chart.svg),  # noqa: S704  # ours: ingest.charts escapes labels
-        caption=caption,
-        folder=folder,
-        elsewhere=elsewhere,
-    )

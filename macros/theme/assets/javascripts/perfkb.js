@@ -31,6 +31,20 @@
     place.prepend(banner);
   }
 
+  // What the theme makes of code and wide tables has no name for screen readers, nor can keys scroll it.
+  function nameParts() {
+    document.querySelectorAll(".md-code__nav").forEach(function (nav, number) {
+      nav.setAttribute("aria-label", "Code " + (number + 1));
+    });
+    document.querySelectorAll(".md-typeset__scrollwrap:not([tabindex])").forEach(function (wide) {
+      wide.tabIndex = 0;
+    });
+  }
+
+  var article = document.querySelector("article");
+  if (article) new MutationObserver(nameParts).observe(article, { childList: true, subtree: true });
+  nameParts();
+
   // The theme gives its search dialog no name for screen readers.
   document.querySelectorAll("[data-md-component=search][role=dialog]:not([aria-label])").forEach(function (dialog) {
     dialog.setAttribute("aria-label", "Search");

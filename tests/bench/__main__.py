@@ -232,10 +232,13 @@ def fetching(folder: Path) -> Iterator[Figure]:
 
 def afresh(base: KnowledgeBase, parallel: int) -> None:
     """Refreshes an empty store."""
-    refreshing.PARALLEL = parallel
     with tempfile.TemporaryDirectory() as folder:
         settings = base.settings.model_copy(update={"store": folder})
-        refresh(replace(base, config=replace(base.config, settings=settings)))
+        sources = {
+            name: replace(source, basics=source.basics.model_copy(update={"parallel": parallel}))
+            for name, source in base.config.sources.items()
+        }
+        refresh(replace(base, config=replace(base.config, settings=settings, sources=sources)))
 
 
 def figures(folder: Path) -> Iterator[Figure]:

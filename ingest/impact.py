@@ -384,15 +384,17 @@ def expected_words(found: Sequence[Expectation]) -> str:
         return f"The one fix that was judged and said what to expect gave {part_words(parts[0])}."
     did = f"{met} of {len(parts)} fixes did at least what was expected"
     held = f"in {sum(each.within for each in found)} of {len(found)} the expected change lies within what was measured"
-    middle = f"; the fix in the middle gave {part_words(median(parts))}" if len(parts) >= FEW else ""
+    middle = f"; the median fix gave {part_words(median(parts))}" if len(parts) >= FEW else ""
     return f"{did}{middle}; {held}."
 
 
 def part_words(gave: float) -> str:
-    """The part of what was hoped for: `0.9 of what was hoped for`."""
+    """The part of what was hoped for: `0.9 of what was hoped for`, `1.1 times what was hoped for`."""
     if gave < 0:
         return "a change the other way"
-    return f"{gave:.1f} of what was hoped for" if gave >= 0.1 else "next to nothing of what was hoped for"
+    if gave < 0.1:
+        return "next to nothing of what was hoped for"
+    return f"{gave:.1f} {'times' if gave > 1 else 'of'} what was hoped for"
 
 
 def equivalents(totals: Mapping[str, Hours], rates: Rates) -> list[Equivalent]:

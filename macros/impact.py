@@ -4,19 +4,32 @@ It shows what is pinned. What the data says so far of a fix that is not judged y
 its story, and not where totals are read.
 """
 
+import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from markupsafe import Markup
 
 from ingest.charts.base import Cell, csv_text
 from ingest.charts.history import charts
-from ingest.closed import FALSE_DISCOVERIES, to_json
+from ingest.closed import FALSE_DISCOVERIES, StatedFix, to_json
 from ingest.errors import UserError
 from ingest.evidence import Hours
-from ingest.impact import Group, Overview, Row, Took, discovery_words, equivalents, expected_words, overview
+from ingest.impact import (
+    Group,
+    Overview,
+    Period,
+    Row,
+    Took,
+    discovery_words,
+    equivalents,
+    expected_words,
+    overview,
+)
 from ingest.pins import Change
-from ingest.quarters import restatements
+from ingest.quarters import Restatement, restatements
 from ingest.stats import METHOD
 from ingest.units import HOURS_A_WORKING_DAY, format_quantity
 from macros.html import render
@@ -65,7 +78,7 @@ def impact_summary(site: Site, root: str, area: str = "") -> Markup:
 def impact_history(site: Site, root: str, area: str = "") -> Markup:
     """What was saved quarter by quarter, as a table and as charts; what was restated; equivalents in money."""
     found = _overview(site, area)
-    restated = restatements(site.base.quarters, site.facts.values(), found.today) if not area else []
+    restated = _restatements(site) if not area else []
     return _render(
         "impact_history.html",
         site,
@@ -81,8 +94,17 @@ def impact_history(site: Site, root: str, area: str = "") -> Markup:
 def impact_table(site: Site, root: str, area: str = "") -> Markup:
     """Every fix, by what became of it."""
     found = _overview(site, area)
-    groups = [(name, *words, found.of(name)) for name, words in GROUPS.items()]
-    return _render("impact_fixes.html", site, root, found, groups=[group for group in groups if group[-1]])
+    return _render("impact_fixes.html", site, root, found, groups=_groups(found))
+
+
+def _groups(found: Overview) -> list[tuple[Group, str, str, tuple[Row, ...]]]:
+    """The groups that have fixes, with what is said of each."""
+    groups = [(name, title, meaning, found.of(name)) for name, (title, meaning) in GROUPS.items()]
+    return [group for group in groups if group[-1]]
+
+
+def _restatements(site: Site) -> list[Restatement]:
+    return restatements(site.base.quarters, site.facts.values(), site.impact.today)
 
 
 def impact_expected(site: Site, root: str, area: str = "") -> Markup:
@@ -106,20 +128,95 @@ def impact_areas(site: Site, root: str) -> Markup:
 def impact_method(site: Site, root: str) -> Markup:
     """How far all claims hold together, with which versions of the method they were made, and where to look closer."""
     found = site.impact
-
-    def called(name: str) -> str:
-        row = next((row for row in found.rows if row.name == name), None)
-        return f"{row.title} ({row.found.fix.id})" if row else name
-
-    told = discovery_words(found.discovery, called)
+    told = discovery_words(found.discovery, _caller(found))
     older = {method: count for method, count in found.methods().items() if method != METHOD}
     return _render("impact_method.html", site, root, found, told=told, older=older)
+
+
+def _caller(found: Overview) -> Callable[[str], str]:
+    """What gives a fix, known by `slug/id`, the name that its reader knows."""
+    titles = {row.name: f"{row.title} ({row.found.fix.id})" for row in found.rows}
+    return lambda name: titles.get(name, name)
+
+
+def impact_quarter(site: Site, root: str, quarter: str = "", area: str = "") -> Markup:
+    """All of one `quarter`, such as 2026Q3; without one, of the last that is over, or of the first."""
+    whole = _overview(site, area)
+    periods = {str(period.quarter): period for period in whole.periods}
+    if quarter and quarter not in periods:
+        raise UserError(None, f"there is no quarter {quarter!r}", f"known: {', '.join(periods) or 'none yet'}")
+    if not periods:
+        return Markup("<p>Quarters begin with the first fix that ships. No fix has shipped yet.</p>")
+    names, over = list(periods), [name for name, period in periods.items() if not period.running]
+    chosen = quarter or (over or names)[-1]
+    period, found = periods[chosen], _within(whole, periods[chosen])
+    place = names.index(chosen)
+    return _render(
+        "impact_quarter.html",
+        site,
+        root,
+        found,
+        period=period,
+        before=periods[names[place - 1]].quarter if place else None,
+        after=periods[names[place + 1]].quarter if place + 1 < len(names) else None,
+        earning=[row for row in whole.rows if row.hours and chosen in row.hours.by_quarter],
+        gone=[] if area else _gone(whole, period),
+        restated=[] if area else [each for each in _restatements(site) if each.quarter == period.quarter],
+        equivalents=equivalents(period.totals, site.settings.rates),
+        all_names={row.name: row for row in whole.rows},
+        groups=_groups(found),
+        chart=charts(found).get("impact-expected"),
+        told=expected_words(found.expectations),
+        claims=discovery_words(found.discovery, _caller(found)),
+        took=_took(found),
+        rate=FALSE_DISCOVERIES,
+    )
+
+
+def _within(whole: Overview, period: Period) -> Overview:
+    """The fixes that shipped within a quarter and the beliefs that fell in it, with all that was saved in it."""
+    quarter = period.quarter
+
+    def inside(day: date | None) -> bool:
+        return day is not None and quarter.first <= day <= quarter.last
+
+    return replace(
+        whole,
+        rows=tuple(row for row in whole.rows if inside(row.shipped)),
+        totals=period.totals,
+        periods=(period,),
+        disproved=tuple(each for each in whole.disproved if inside(each.hypothesis.decided)),
+    )
+
+
+def _gone(whole: Overview, period: Period) -> list[StatedFix]:
+    """What was stated of fixes that no story has any more."""
+    there = {row.name for row in whole.rows}
+    fixes = period.closed.statement.fixes if period.closed else ()
+    return [fix for fix in fixes if fix.hours and fix.name not in there]
+
+
+def quarter_pages(site: Site) -> dict[str, str]:
+    """The source of a page for each quarter, by its path: an address that stays."""
+    pages = {}
+    for period in site.impact.periods:
+        title = f"Impact in {period.quarter.title}"
+        meta = {
+            "title": title,
+            "description": f"What was gained in {period.quarter.title}, how sure that is, and whether it lasts.",
+        }
+        lines = [f"{key}: {json.dumps(value)}" for key, value in meta.items()]
+        front = "\n".join([*lines, "search: {exclude: true}", "hide: [navigation, toc]", "render_macros: true"])
+        text = f'{{{{ impact_quarter("{period.quarter}") }}}}'
+        pages[f"impact/{period.quarter}.md"] = f"---\n{front}\n---\n\n# {title}\n\n{text}\n"
+    return pages
 
 
 MACROS: dict[str, Callable[..., Markup]] = {
     make.__name__: make
     for make in (
-        impact_areas, impact_disproved, impact_expected, impact_history, impact_method, impact_summary, impact_table,
+        impact_areas, impact_disproved, impact_expected, impact_history, impact_method, impact_quarter, impact_summary,
+        impact_table,
     )
 }  # fmt: skip
 

@@ -42,7 +42,7 @@ def test_a_fresh_knowledge_base_builds(root: Path) -> None:
     assert "warning" not in succeed("-C", root, "build")
     assert (root / "site/stories/checkout-spins/index.html").is_file()
     assert (root / "site/stories/checkout-spins/requests.svg").is_file()
-    assert (root / "site/search/search_index.json").is_file()
+    assert (root / "site/pagefind/pagefind.js").is_file()
 
 
 def test_a_fresh_hypothesis_is_decided(root: Path) -> None:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ingest.errors import UserError
 from ingest.evidence import Facts
 from ingest.quarters import close_quarter
-from macros.impact import COLUMNS, MACROS, impact_files
+from macros.impact import COLUMNS, MACROS, impact_files, quarter_pages
 from macros.site import Site, load_site
 from tests.ingest.bases import base
 from tests.ingest.impacts import TODAY, change, disproved, facts, fix, hours, judged
@@ -254,6 +254,52 @@ def test_hostile_texts(root: Path, name: str) -> None:
 
 
 def test_the_page_calls_every_macro() -> None:
-    """The page that comes with the product shows all of its parts."""
+    """The page that comes with the product shows all of its parts; a quarter has a page of its own."""
     page = Path(__file__).parent.parent.parent / "content/impact.md"
-    assert sorted(re.findall(r"\{\{ (\w+)\(\) \}\}", page.read_text(encoding="utf-8"))) == sorted(MACROS)
+    called = re.findall(r"\{\{ (\w+)\(\) \}\}", page.read_text(encoding="utf-8"))
+    assert sorted(called) == sorted(MACROS.keys() - {"impact_quarter"})
+
+
+def test_a_quarter_of_its_own(root: Path) -> None:
+    """The page of a quarter has the fixes that shipped in it, and the hours of all that saved some in it."""
+    late = fix("late", judged(of=change(-0.4)), shipped="2026-10-02", hours=hours(70, {"2026Q4": 70}))
+    site = site_of(root, facts("slow", fix("win", judged(), hours=hours(1240, {"2026Q3": 900, "2026Q4": 340})), late))
+    third, fourth = (shown(site, "impact_quarter", quarter=name) for name in ("2026Q3", "2026Q4"))
+    assert "900 user-hours saved in Q3 2026 between 720 and 1,080" in third
+    assert "1 of 1 judged fix that shipped in it improved" in third
+    assert "late" not in third
+    assert "410 user-hours saved in Q4 2026 so far" in fourth
+    assert "340 user-hours between 272 and 408" in fourth, "it goes on saving"
+    assert "1 of 1 judged fix that shipped in it improved" in fourth
+    assert "It runs until 31 Dec 2026" in fourth
+    assert "over and not closed yet" in third
+
+
+def test_the_quarter_that_is_shown_without_a_name(root: Path) -> None:
+    """Without a name it is the last quarter that is over; an unknown one is named with those that are known."""
+    site = site_of(root, SLOW)
+    assert "Saved in Q3 2026" in shown(site, "impact_quarter")
+    with pytest.raises(UserError, match="there is no quarter '2025Q1'") as caught:
+        MACROS["impact_quarter"](site, "", quarter="2025Q1")
+    assert caught.value.hint == "known: 2026Q3, 2026Q4"
+
+
+def test_a_closed_quarter_of_its_own(root: Path) -> None:
+    """The page of a closed quarter keeps its hours, lists what would be said otherwise, and a fix that is gone."""
+    first = facts("slow", fix("win", judged(), hours=hours(100)))
+    gone = facts("gone", fix("win", judged(), hours=hours(30)))
+    close_quarter(base(root, settings=SETTINGS), [first, gone], "2026Q3")
+    told = shown(site_of(root, facts("slow", fix("win", judged(), hours=hours(70)))), "impact_quarter")
+    assert "Closed 1 Nov 2026" in told
+    assert "130 user-hours saved in Q3 2026" in told
+    assert "gone/win as it was stated; there is no such story any more 30 user-hours" in told
+    assert "was 100 user-hours, is 70 user-hours" in told
+
+
+def test_every_quarter_has_its_page(root: Path) -> None:
+    """Each quarter has a page at an address that stays, to which the table of quarters leads."""
+    site = site_of(root, SLOW)
+    assert list(quarter_pages(site)) == ["impact/2026Q3.md", "impact/2026Q4.md"]
+    assert '{{ impact_quarter("2026Q3") }}' in quarter_pages(site)["impact/2026Q3.md"]
+    assert 'href="../impact/2026Q3/"' in MACROS["impact_history"](site, "../")
+    assert quarter_pages(site_of(root)) == {}

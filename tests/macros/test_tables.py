@@ -1,5 +1,7 @@
 """The macros of content/ pages: what they show, and how they meet a mistake."""
 
+import re
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +35,7 @@ hypotheses:
   - {id: h1, because: The disk is slow, written: 2026-01-02, verdict: disproved, decided: 2026-01-03}
 ---
 """
+PARKED = OVERRUN.replace("status: investigating", "status: parked\nparked: {date: 2026-01-05, because: Rare}")
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +100,35 @@ def test_filters_leave_the_others_out(site: Site) -> None:
 def test_an_overrun_asks_its_question(site: Site) -> None:
     """A timebox over its budget asks for another box or for parking."""
     assert "another box, or park?" in str(MACROS["timeboxes_table"](site, ""))
+
+
+def test_a_settled_overrun_asks_nothing(tmp_path: Path) -> None:
+    """What was answered by a later timebox, or by parking the story, is not asked again."""
+    make_knowledge_base(tmp_path / "kb")
+    again = ", {date: 2026-01-03, question: And now?, budget: 1h, spent: 1h}]"
+    stories = {"later": OVERRUN.replace("effort: 2d-4d}]", f"effort: 2d-4d}}{again}"), "parked": PARKED}
+    for name, text in stories.items():
+        (tmp_path / f"kb/stories/{name}.md").write_text(text)
+    html = str(MACROS["timeboxes_table"](load_site(tmp_path / "kb", drafts=False), ""))
+    assert html.count("<strong>Over budget</strong>") == len(stories)
+    assert "another box" not in html
+
+
+def test_a_repeat_has_no_stage_of_its_own(tmp_path: Path) -> None:
+    """Below its area, a story that repeats another is called as in the list of all."""
+    make_knowledge_base(tmp_path / "kb")
+    repeat = REPORTED.format(title="Pay button is dead", day=1).replace("reports:", "same_as: checkout-spins\nreports:")
+    (tmp_path / "kb/stories/dead.md").write_text(repeat)
+    html = str(MACROS["areas_table"](load_site(tmp_path / "kb", drafts=False), "")).partition("Not sorted yet")[2]
+    assert "Told elsewhere</span>" in html
+    assert "Reported</span>" not in html
+
+
+def test_the_ledger_says_what_was_found(tmp_path: Path) -> None:
+    """Beside the test of a decided belief stands what it found, from its pinned evidence."""
+    shutil.copytree(Path(__file__).parents[1] / "cases/example", tmp_path / "kb")
+    html = str(MACROS["hypotheses_table"](load_site(tmp_path / "kb", drafts=False), ""))
+    assert re.search(r"<b>Found</b> <data value=\"0\.\d+\">\d+ %</data> <small>between \d+ % and \d+ %</small>", html)
 
 
 def test_a_disproved_belief_is_found(site: Site) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -250,15 +250,19 @@ def test_escaping(fixed: bool, series: SeriesFacts, pin: Judged) -> None:
 # -- a hypothesis' card
 
 
-def belief(pin: Any = None, state: Any = "decided", recent: Any = None, **keys: Any) -> str:
-    """The card of a hypothesis."""
+def belief(
+    pin: Any = None, state: Any = "decided", recent: Any = None, shipped: date | None = None, **keys: Any
+) -> str:
+    """The card of a hypothesis, in a story of which a fix was `shipped` on that day."""
     front = {"id": "h", "because": "One query a list", "written": "2026-08-02", "verdict": "confirmed", **keys}
     hypothesis = Hypothesis.model_validate({"test": written(share="part", of="whole"), **front})
     made = environment().from_string(
         '{% from "hypothesis.html" import card %}{{ card(site, facts, hypothesis, "", "../") }}'
     )
     tests = {"h": FactsOfTest(hypothesis, state, pin, recent)}
-    return made.render(site=None, facts=SimpleNamespace(tests=tests, slug="slow", series={}), hypothesis=hypothesis)
+    story = SimpleNamespace(front=SimpleNamespace(fixes=[SimpleNamespace(shipped=shipped)]))
+    facts = SimpleNamespace(tests=tests, slug="slow", series={}, story=story, zone=UTC)
+    return made.render(site=None, facts=facts, hypothesis=hypothesis)
 
 
 def test_a_decided_hypothesis() -> None:
@@ -284,3 +288,11 @@ def test_asked_again() -> None:
     recent = statement(0.1, 0.2, test=written(share="part", of="whole", to=date(2026, 9, 30)))
     told = words(belief(statement(), recent=recent))
     assert "Asked again of the last four weeks (3 Aug 2026 to 30 Sep 2026): 15 % between 10 % and 20 %." in told
+
+
+@pytest.mark.parametrize(("shipped", "asked"), [((7, 31), True), ((8, 3), False), ((9, 30), False), ((10, 1), True)])
+def test_not_asked_across_a_fix(shipped: tuple[int, int], asked: bool) -> None:
+    """Weeks within which a fix shipped mix two times: they answer nothing, and are not shown."""
+    recent = statement(0.1, 7.5, test=written(share="part", of="whole", to=date(2026, 9, 30)))
+    told = words(belief(statement(), recent=recent, shipped=date(2026, *shipped)))
+    assert ("Asked again" in told) == asked

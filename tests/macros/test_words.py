@@ -1,13 +1,18 @@
 """How values read on a page."""
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from ingest.evidence import SeriesFacts
+from ingest.snapshots import make_snapshot
 from ingest.stats import Range, Share
 from ingest.story import Measured
 from ingest.units import parse_effort
-from macros.words import age, answer, effort, link, plural, quantile_range, quantity, share
+from macros.words import age, answer, effort, explore, link, plural, quantile_range, quantity, share
+from tests.ingest.evidence.samples import START, values
 
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 
@@ -78,3 +83,48 @@ def test_efforts_read_as_words(text: str, expected: str) -> None:
 def test_counting() -> None:
     """One is one, and thousands are set apart."""
     assert [plural(1, "gap"), plural(0, "gap"), plural(1200, "gap")] == ["1 gap", "0 gaps", "1,200 gaps"]
+
+
+def asked(query: str, kind: str, pattern: str | None) -> SeriesFacts:
+    """What the pattern of an address needs to know of a series."""
+    hour = timedelta(hours=1)
+    about: dict[str, Any] = {
+        "source": "prod", "query": query, "query_hash": "abc", "kind": kind, "unit": "s", "fetched_at": NOW,
+        "partial": False, "warnings": (),
+    }  # fmt: skip
+    made = make_snapshot(values([1, 2]), (START - hour, START + 2 * hour), hour, **about)
+    found = SimpleNamespace(explore=pattern, manifest=made.manifest, series=SimpleNamespace(kind=kind))
+    return cast("SeriesFacts", found)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "pattern", "address"),
+    [
+        ('up{a="b c"}', "gauge", "https://p.example/graph?g0.expr={query}", "up%7Ba%3D%22b%20c%22%7D"),
+        ('up{a="b"}', "gauge", "https://g.example/?panes=%22expr%22:%22{json}%22", "up%7Ba%3D%5C%22b%5C%22%7D%22"),
+        ("buckets\nsum", "histogram", "https://p.example/?q={query}", "?q=buckets"),
+        ("a\nb", "gauge", "https://p.example/?q={query}", "?q=a%0Ab"),
+        ("page.csv", "histogram", "https://p.example/?q={query}", "?q=page.csv"),
+        (
+            "{to}",
+            "gauge",
+            "https://p.example/?q={query}&t={to}",
+            f"?q=%7Bto%7D&t={int(START.timestamp() + 7200) * 1000}",
+        ),
+        ("q", "gauge", "https://p.example/?from={from}", f"?from={int(START.timestamp() - 3600) * 1000}"),
+        ("q", "gauge", "https://p.example/?x={other}", "?x={other}"),
+        ("javascript:alert(1)", "gauge", "https://p.example/{query}", "https://p.example/javascript%3Aalert%281%29"),
+    ],
+)
+def test_a_query_opens_elsewhere(query: str, kind: str, pattern: str, address: str) -> None:
+    """The query stands in the address so that nothing of it can end its place there."""
+    found = explore(asked(query, kind, pattern))
+    assert found is not None
+    assert found.startswith(pattern.partition("{")[0])
+    assert found.endswith(address)
+
+
+def test_no_pattern_no_address() -> None:
+    """A source without a pattern, and a series without data, open nothing."""
+    assert explore(asked("q", "gauge", None)) is None
+    assert explore(cast("SeriesFacts", SimpleNamespace(explore="https://p.example/{query}", manifest=None))) is None

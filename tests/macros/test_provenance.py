@@ -1,0 +1,144 @@
+"""How far pages can be believed: badges, ages, provenance, and a schedule that died; in a real build."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from ingest.health import HEALTH_FILE
+from tests.browsing import FLAGS
+from tests.commands import perfkb, succeed
+from tests.servers import FaultServer, Reply, require
+
+HOUR = timedelta(hours=1)
+NOW = datetime.now(UTC).replace(minute=20, second=0, microsecond=0)
+WORST_FIRST = {
+    "corrupt": "Unreadable", "missing": "No data yet", "changed": "Query changed", "old": "Long stale",
+    "failed": "Refresh failed", "stale": "Stale", "partial": "Partial", "fresh": "Fresh",
+}  # fmt: skip
+"""A series of each state, by its name, and its badge."""
+
+
+def csv(until: datetime) -> Reply:
+    start = NOW.replace(minute=0) - 24 * HOUR * 20
+    hours = (until.replace(minute=0) - start) // HOUR
+    rows = "".join(f"{start + number * HOUR:%Y-%m-%dT%H:%MZ},1\n" for number in range(hours) if number != 5)
+    return Reply(f"time,value\n{rows}".encode())
+
+
+def vector(warning: bool) -> Reply:
+    end = int(NOW.replace(minute=0).timestamp())
+    values = ",".join(f'[{end - number * 3600},"1"]' for number in range(24))
+    more = ',"warnings":["one shard is down"]' if warning else ""
+    data = f'{{"resultType":"matrix","result":[{{"metric":{{}},"values":[{values}]}}]}}'
+    return Reply(f'{{"status":"success","data":{data}{more}}}'.encode())
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built site with a series in each state of health."""
+    root = tmp_path_factory.mktemp("provenance") / "kb"
+    succeed("init", root)
+    (root / "stories/checkout-spins.md").unlink()
+    replies = {f"/{name}.csv": csv(NOW) for name in WORST_FIRST}
+    replies |= {"/old.csv": csv(NOW - 24 * HOUR * 8), "/stale.csv": csv(NOW - 40 * HOUR)}
+    replies |= {"/missing.csv": Reply(b"", 404), "/api/v1/query_range": vector(warning=True)}
+
+    def story(changed: str) -> None:
+        files = {name: name for name in WORST_FIRST} | {"changed": changed}
+        lines = [
+            f"  {name}: {{source: files, kind: latency, query: {file}.csv, unit: s}}" for name, file in files.items()
+        ]
+        lines[6] = '  partial: {source: prod, kind: latency, query: "up{a=\\"b\\"}", unit: s}'
+        (root / "stories/slow.md").write_text(
+            "---\ntitle: Slow\nstatus: reported\ntelemetry:\n" + "\n".join(lines) + "\n---\nIt is.\n"
+        )
+
+    story("changed")
+    with FaultServer(replies) as server:
+        (root / "site-config/sources.yml").write_text(
+            f"files: {{kind: csv, url: '{server.url}', title: Files, history: 20d}}\n"
+            f"prod: {{kind: prometheus, url: '{server.url}', title: Production, history: 1d, "
+            "explore: 'https://g.example/graph?g0.expr={query}'}\n"
+        )
+        assert perfkb("-C", root, "refresh", "--first-run").returncode == 1
+        (root / ".snapshots/slow/corrupt.csv").write_bytes(b"nonsense")
+        health = root / ".snapshots" / HEALTH_FILE
+        failed = re.sub(
+            r'("series": "failed",.*?"reason": )""', r'\1"files cannot be reached"', health.read_text(), flags=re.S
+        )
+        health.write_text(failed)
+        story("other")
+    succeed("-C", root, "build")
+    return root / "site"
+
+
+def text_of(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+def test_the_data_page_is_worst_first(site: Path) -> None:
+    """Every series is there with its badge, its age and why, the unhealthiest first."""
+    page = (site / "data/index.html").read_text()
+    rows = re.findall(r"<tr><td><span class=\"pk-health pk-health--(\w+)\">(.*?)</span>(.*?)</tr>", page, re.DOTALL)
+    assert {state: badge for state, badge, _ in rows} == WORST_FIRST
+    assert [state for state, _, _ in rows] == list(WORST_FIRST)
+    told = {state: text_of(rest) for state, _, rest in rows}
+    assert "The data cannot be read as" in told["corrupt"] or "checksum" in told["corrupt"]
+    assert "missing.csv" in told["missing"] or "404" in told["missing"]
+    assert "The query was changed after this data was fetched" in told["changed"]
+    assert "No data for 8 days" in told["old"]
+    assert "The last refresh failed: files cannot be reached" in told["failed"]
+    assert "The last data is 40 h" in told["stale"]
+    assert "one shard is down" in told["partial"]
+    assert "open the query" in told["partial"]
+
+
+def test_each_chart_has_its_provenance(site: Path) -> None:
+    """Under each chart stand badge, age, source, rows, gaps, window, the query, and a link that opens it elsewhere."""
+    page = (site / "stories/slow/index.html").read_text()
+    figure = r'<figure class="pk-chart" id="pk-chart-slow-(\w+)".*?"pk-chart__source">(.*?)</span>\s*</figcaption>'
+    lines = dict(re.findall(figure, page, re.DOTALL))
+    assert set(lines) == set(WORST_FIRST)
+    for state, badge in WORST_FIRST.items():
+        assert (badge in lines[state]) == (state != "fresh")
+    assert re.search(r", from Files · 479 rows, 1 gap, .* to .* · query$", text_of(lines["fresh"]))
+    assert 'href="#pk-source-fresh"' in lines["fresh"]
+    assert 'id="pk-source-fresh"' in page
+    assert "https://g.example/graph?g0.expr=up%7Ba%3D%22b%22%7D" in lines["partial"]
+    assert text_of(lines["partial"]).endswith("query · open it in Production")
+
+
+def test_every_page_says_when_it_was_built(site: Path) -> None:
+    """Also without scripts, and also pages that show no data."""
+    pages = [*site.rglob("index.html")]
+    assert len(pages) > 15
+    for path in pages:
+        assert re.search(
+            r"Built \d+ \w+ \d{4}, \d\d:\d\d UTC; the newest data is of \d+ \w+ \d{4}", path.read_text()
+        ), path
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    chromium = require("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser.new_page()
+        browser.close()
+
+
+def test_a_schedule_that_died(site: Path, page: Page) -> None:
+    """Days after the last build, the ages have gone on in the browser, and every page says that nobody refreshes it."""
+    page.goto((site / "data/index.html").as_uri())
+    assert page.locator(".pk-silent").count() == 0
+    page.clock.install(time=datetime.now(UTC) + timedelta(days=9))
+    for name in ("data", "stories/slow", "handbook/method"):
+        page.goto((site / name / "index.html").as_uri())
+        assert "9 days old: the scheduled refresh may have stopped" in page.locator(".pk-silent").inner_text()
+    page.goto((site / "stories/slow/index.html").as_uri())
+    assert "9 days old" in page.locator("#pk-source-fresh summary").inner_text()

@@ -4,7 +4,6 @@ A story's own mistakes come from its reader; what is added here needs more than 
 story's file: areas, sources, other stories, and what its stage demands.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -21,8 +20,9 @@ from ingest.pins import NO_PINS
 from ingest.rules import too_short
 from ingest.schema import read_whole
 from ingest.settings import KNOWLEDGE_BASE_FILE, SOURCES_FILE, Configuration, SourceBasics, SourceConfig
-from ingest.sources import SOURCES
-from ingest.story import PARTNER, Series, Story, Use
+from ingest.sources import SOURCES, objections_to
+from ingest.story import PARTNER, Counted, Series, Story, Use
+from ingest.tickets import address_of
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,10 @@ def _references(story: Story, base: KnowledgeBase, slugs: Set[str]) -> Iterator[
             hint = did_you_mean(source, base.config.sources)
             where = story.where("reports", index, "source")
             yield Problem(where, "PK202", f"reports[{index}].source: {source!r} is not a source", hint)
+        elif isinstance(report, Counted) and (config := base.config.sources[report.source].for_counts).kind in SOURCES:
+            yield from _objections(report.series, ("reports", index), story.document, config)
     for path, ticket in _tickets(story):
-        if settings.tickets and not any(re.fullmatch(pattern, ticket) for pattern in settings.tickets):
+        if settings.tickets and address_of(ticket, settings.tickets) is None:
             what = f"{ticket!r} matches no pattern of `tickets` in knowledge-base.yml, so it has no link"
             yield Problem(story.where(*path), "PK208", what, "", "warning")
 
@@ -176,7 +178,7 @@ def _series_problems(series: Series, path: Path, marked: Marked, config: Configu
 
 
 def _objections(series: Series, path: Path, marked: Marked, source: SourceConfig) -> Iterator[Problem]:
-    for objection in SOURCES[source.kind].objections(series, source.step):
+    for objection in objections_to(series, source):
         place = (*path, objection.key)
         yield Problem(marked.where(place), "PK205", f"{spell(place)}: {objection.what}", objection.hint)
 

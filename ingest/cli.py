@@ -1,6 +1,7 @@
-"""The commands check, refresh, status, decide, pin, diff and schema: thin, the work is elsewhere.
+"""The commands check, decide, pin, diff and schema: thin, the work is elsewhere.
 
-Those that keep a story's books are in `ingest.cli_books`, and stand in `commands` as well.
+Those that keep a story's books are in `ingest.cli_books`, those of a schedule in
+`ingest.cli_refresh`; both stand in `commands` as well.
 
 Heavy imports stay inside the commands: `perfkb --help` should not wait for pandas.
 """
@@ -13,21 +14,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ingest import cli_books
-from ingest.codes import UNREADABLE
+from ingest import cli_books, cli_refresh
 from ingest.context import base_of
 from ingest.errors import Problem, UserError
 
 if TYPE_CHECKING:
-    from ingest.evidence import FixFacts
     from ingest.knowledge import KnowledgeBase
     from ingest.pins import Judged
-    from ingest.refresh import Result
 
 
 @click.command()
 @click.argument("paths", nargs=-1)
-@click.option("--format", "form", type=click.Choice(["text", "github", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "github", "json"]), default="text", show_default=True,
+    help="How problems are printed.",
+)  # fmt: skip
 @click.pass_context
 def check(context: click.Context, paths: tuple[str, ...], form: str) -> None:
     """Name every problem of every story, or of the files and folders at PATHS.
@@ -98,84 +99,6 @@ def _as_json(problems: list[Problem]) -> str:
 
 
 FORMATS = {"text": _as_text, "github": _as_github, "json": _as_json}
-
-
-@click.command()
-@click.argument("slugs", metavar="[SLUG]...", nargs=-1)
-@click.option("--dry-run", is_flag=True, help="Only say what would be fetched.")
-@click.pass_context
-def refresh(context: click.Context, slugs: tuple[str, ...], dry_run: bool) -> None:
-    """Fetch the telemetry that is due, of all stories or of those named.
-
-    Exit status 0: all fresh; 1: some kept their last good data; 2: nothing usable; 75: another
-    refresh is running.
-    """
-    from ingest.refresh import plan, wishes
-    from ingest.refresh import refresh as run
-
-    base = base_of(context)
-    if base.config.problems:
-        raise UserError(base.config.problems[0].where, base.config.problems[0].what, base.config.problems[0].hint)
-    wanted = wishes(base, slugs)
-    if dry_run:
-        for line in plan(base, wanted):
-            click.echo(line)
-        return
-    # A schedule's mail needs no bar.
-    hidden = not sys.stderr.isatty()
-    with click.progressbar(length=len(wanted), label="Refreshing", file=sys.stderr, hidden=hidden) as bar:
-        result = run(base, wanted, os.environ, progress=lambda _: bar.update(1))
-    for outcome in result.outcomes:
-        if outcome.state != "fresh":
-            place = f"{outcome.where}: " if outcome.where else ""
-            click.echo(f"{outcome.state:8}{outcome.story}/{outcome.series}: {place}{outcome.reason}", err=True)
-    lost = [story for story in base.stories if any(problem.code in UNREADABLE for problem in story.problems)]
-    for story in lost:
-        click.echo(f"missing {story.slug}: it cannot be read, see `perfkb check`", err=True)
-    click.echo(_summary(result), err=True)
-    sys.exit(max(result.status, 1) if lost else result.status)
-
-
-def _summary(result: "Result") -> str:
-    """`10 series: 8 fetched, 1 not due yet, 1 kept, 0 missing; 1,234 new rows`"""
-    fresh = result.count("fresh")
-    idle = sum(not outcome.due for outcome in result.outcomes)
-    rows = sum(outcome.new_rows for outcome in result.outcomes)
-    states = (
-        f"{fresh - idle} fetched, {idle} not due yet, {result.count('kept')} kept, {result.count('missing')} missing"
-    )
-    return f"{len(result.outcomes)} series: {states}; {rows:,} new rows"
-
-
-@click.command()
-@click.pass_context
-def status(context: click.Context) -> None:
-    """Stories, the age of their data, and what became of their fixes, as a table."""
-    from ingest.check import check as find_problems
-    from ingest.evidence.load import load_facts
-    from ingest.units import format_duration
-
-    base = base_of(context)
-    report = find_problems(base)
-    for facts in load_facts(base, report.of_story, base.stories):
-        errors = sum(problem.severity == "error" for problem in facts.problems)
-        mistakes = f"  {errors} problems, see `perfkb check`" if errors else ""
-        click.echo(f"{facts.slug:40} {facts.story.front.status:14}{mistakes}")
-        for series in facts.series.values():
-            age = format_duration(facts.now - series.manifest.data_until) + " old" if series.manifest else "no data"
-            click.echo("; ".join([f"  {series.name:38} {series.health.state:14} {age}", *series.health.notes]))
-        for fix in facts.fixes.values():
-            found = fix.pin.verdict if fix.pin else fix.state
-            click.echo(f"  {f'fix {fix.fix.id}':38} {found:14} {_standing(fix)}".rstrip())
-
-
-def _standing(fix: "FixFacts") -> str:
-    """What became of the gain, or when the fix is judged."""
-    if fix.standing is None:
-        return f"judged on {fix.due}" if fix.due and not fix.pin else ""
-    return {"held": "the gain holds", "eroded": f"eroded since {fix.since}", "regressed": f"gone since {fix.since}"}[
-        fix.standing
-    ]
 
 
 @click.command()
@@ -287,4 +210,4 @@ def _print_or_write(text: str, output: Path | None) -> None:
         raise UserError(str(output), f"cannot be written: {error.strerror}") from None
 
 
-commands = (check, refresh, status, decide, pin, diff, schema, *cli_books.commands)
+commands = (check, *cli_refresh.commands, decide, pin, diff, schema, *cli_books.commands)

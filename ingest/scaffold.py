@@ -4,7 +4,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 import yaml
 
@@ -16,6 +15,7 @@ from ingest.knowledge import KnowledgeBase
 from ingest.settings import Settings
 from ingest.snapshots import write_atomically
 from ingest.story import Story, read_story
+from ingest.tickets import address_of
 
 # Words that say nothing about which problem it is.
 _EMPTY_WORDS = frozenset(
@@ -65,12 +65,10 @@ def slug_of(title: str) -> str:
 
 def ticket_link(settings: Settings, ticket: str) -> str | None:
     """The address of a ticket, None where no patterns are declared; UserError where it matches none of them."""
-    for pattern, address in settings.tickets.items():
-        if re.fullmatch(pattern, ticket):
-            return address.replace("{}", quote(ticket, safe=""))
-    if settings.tickets:
+    address = address_of(ticket, settings.tickets)
+    if settings.tickets and address is None:
         raise UserError(None, f"{ticket!r} is no ticket", f"known: {', '.join(settings.tickets)}")
-    return None
+    return address
 
 
 def write_story(

@@ -16,10 +16,11 @@ from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import Abort, MkDocsException
 
-from ingest.errors import UserError
+from ingest.errors import UserError, one_line
 
 WORKSHOP = ".site-"
 LONGEST_BUILD = 3600.0
+MOST_WARNINGS = 200
 
 
 def mkdocs_yml(root: Path) -> Path:
@@ -120,18 +121,29 @@ def _replace(target: Path, workshop: Path) -> None:
 
 
 class _Warnings(logging.Handler):
-    """Says MkDocs' warnings; a problem of ours has a place and a code, and says itself how bad it is."""
+    """Says MkDocs' warnings, a line each and not without end.
+
+    A problem of ours has a place and a code, says itself how bad it is, and is counted elsewhere.
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
         self.say = say
+        self.heard = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         ours, text = record.name.endswith(".perfkb"), record.getMessage()
         if text.startswith("[macros]"):
             # Markdown of several lines, with a traceback.
             text = " ".join(text.partition("```\nTraceback")[0].replace("```", "").split())
-        self.say(text if ours else f"{record.levelname.lower()}: {text}")
+        self.heard += not ours
+        if ours or self.heard <= MOST_WARNINGS:
+            self.say(one_line(text if ours else f"{record.levelname.lower()}: {text}"))
+
+    def sum_up(self) -> None:
+        """Says how many there were that it did not say."""
+        if self.heard > MOST_WARNINGS:
+            self.say(f"and {self.heard - MOST_WARNINGS:,} more warnings")
 
 
 @contextmanager
@@ -145,5 +157,6 @@ def _warnings(say: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     finally:
+        handler.sum_up()
         logger.removeHandler(handler)
         logger.level, logger.propagate = before

@@ -1,4 +1,4 @@
-"""The commands init, build and serve: thin, MkDocs does the work."""
+"""The commands init, build and serve: thin, MkDocs does the work. `digest` is in `macros.cli_digest`."""
 
 import logging
 import socket
@@ -9,6 +9,7 @@ import click
 
 from ingest.context import root_of
 from ingest.errors import UserError
+from macros.cli_digest import digest
 
 
 @click.command()
@@ -66,4 +67,4 @@ def _check_port(port: int) -> None:
             raise UserError(None, f"port {port}: {error.strerror}", "give another with --port") from None
 
 
-commands = (init, build, serve)
+commands = (init, build, serve, digest)

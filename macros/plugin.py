@@ -27,28 +27,33 @@ from mkdocs.utils import get_relative_url
 from ingest.charts.numbers import days_csv, hours_csv
 from ingest.errors import UserError
 from ingest.evidence import Facts
+from ingest.limits import SECONDS_A_PAGE, TooLongError, time_limit
 from ingest.pins import pinned_files
+from macros.card import CARD, SIZE, TAGLINE, card
+from macros.feeds import feeds_by_page, shared_feeds, story_feeds, write_feed
 from macros.guard import GuardedPage, mistake
-from macros.impact import impact_files
-from macros.limits import SECONDS_A_PAGE, TooLongError, time_limit
+from macros.impact import impact_files, quarter_pages
 from macros.pages import safe_headings, story_page, story_source
 from macros.policy import write_headers
-from macros.site import Site, load_site, stories_json
+from macros.published import stories_json
+from macros.search import FOLDER, drop_index_of_material, indexer, searchable, write_index
+from macros.site import Site, load_site
 from macros.warm import Warm, WarmTemplates
 
 log = logging.getLogger("mkdocs.plugins.perfkb")
 
 THEME = Path(__file__).parent / "theme"
+THEME_SEARCH = Path(__file__).parent / "theme_search"
 TEMPLATES = Path(__file__).parent / "templates"
 CHECKOUT = (Path(__file__).parent.parent / "pyproject.toml").is_file()
-STYLESHEETS = [
-    f"assets/stylesheets/{path.name}"
-    for path in sorted((THEME / "assets/stylesheets").glob("perfkb*.css"), key=lambda path: path.stem)
-]
 EPOCH = "SOURCE_DATE_EPOCH"
-SCRIPT = "assets/javascripts/perfkb.js"
 NOTES = "<!-- perfkb: notes -->"
 """Where a preview writes onto a page what is wrong with it."""
+
+
+def assets(theme: Path, kind: str) -> list[str]:
+    """The stylesheets or javascripts of a theme's folder, `perfkb` itself first."""
+    return [f"assets/{kind}/{path.name}" for path in sorted((theme / "assets" / kind).iterdir(), key=lambda p: p.stem)]
 
 
 class PerfkbConfig(Config):
@@ -56,6 +61,8 @@ class PerfkbConfig(Config):
 
     root = config_options.Optional(config_options.Type(str))
     """The knowledge base's folder, relative to mkdocs.yml; by default mkdocs.yml's own."""
+    search = config_options.Choice(("pagefind", "material"), default="pagefind")
+    """What makes the search index of a built site; a preview always has Material's."""
 
 
 class PerfkbPlugin(BasePlugin[PerfkbConfig]):
@@ -64,6 +71,7 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
     def __init__(self) -> None:
         self.site: Site | None = None
         self.previewing = False
+        self.indexer: Path | None = None
         self.warm = Warm()
         self.templates = WarmTemplates()
         self.slugs: dict[str, str] = {}
@@ -82,12 +90,28 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
         settings = self.site.settings
         config.site_name = settings.name
         config.site_url = config.site_url or settings.url
-        config.theme.dirs.insert(1 if config.theme.custom_dir else 0, str(THEME))
-        config.extra_css[:0] = STYLESHEETS
-        config.extra_javascript = [SCRIPT, *config.extra_javascript]
+        self.indexer = self._indexer(config)
+        themes = [THEME, THEME_SEARCH] if self.indexer else [THEME]
+        own = 1 if config.theme.custom_dir else 0
+        config.theme.dirs[own:own] = map(str, themes)
+        config.extra_css[:0] = [path for theme in themes for path in assets(theme, "stylesheets")]
+        scripts = [path for theme in themes for path in assets(theme, "javascripts")]
+        config.extra_javascript = [*scripts, *config.extra_javascript]
         config.extra["perfkb"] = self._shown_everywhere()
         self._share_clock()
         return config
+
+    def _indexer(self, config: MkDocsConfig) -> Path | None:
+        """What makes the search index; None where Material does, or where the site has no search."""
+        if self.previewing or self.config.search == "material" or "material/search" not in config.plugins:
+            return None
+        found = indexer()
+        if not found:
+            log.warning(
+                "Pagefind is not installed here, so every reader loads Material's whole search index "
+                "(`search: material` below the plugin `perfkb` in mkdocs.yml wants no other)"
+            )
+        return found
 
     def _share_clock(self) -> None:
         """Gives MkDocs the knowledge base's own clock, for the dates in the sitemap, while it builds."""
@@ -105,8 +129,15 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
 
     @event_priority(-100)
     def on_post_build(self, *, config: MkDocsConfig) -> None:
-        """Says beside the pages what they may do in a browser, and leaves the environment as it was."""
-        write_headers(Path(config.site_dir))
+        """Makes the search index, says beside the pages what they may do in a browser, and gives the clock back."""
+        site = Path(config.site_dir)
+        if self.indexer:
+            drop_index_of_material(site)
+            try:
+                write_index(site, self.indexer)
+            except UserError as error:  # readers still have the filter of all stories
+                log.error(str(error))
+        write_headers(site, wasm=(site / FOLDER).is_dir())
         self._give_back_clock()
 
     def on_build_error(self, *, error: Exception) -> None:  # noqa: ARG002
@@ -130,21 +161,31 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
         return site
 
     def _shown_everywhere(self) -> dict[str, Any]:
-        """What every page says: that this is a sample, and from when the newest data is."""
+        """What every page says: that this is a sample, when it was built, and from when the newest data is."""
         assert self.site is not None  # noqa: S101  # on_config sets it
         clock, newest = self.site.base.clock, self.site.newest_data
         return {
             "sample_clock": clock.now.strftime("%-d %B %Y, %H:%M UTC") if self.site.settings.now else None,
             "newest_data": newest.strftime("%Y-%m-%dT%H:%M:%SZ") if newest and not clock.fixed else None,
+            "built": clock.now.strftime("%-d %B %Y, %H:%M UTC"),
+            "data_until": newest.strftime("%-d %B %Y, %H:%M UTC") if newest else None,
+            "report_form": self.site.settings.report_form,
             "silent_after": int(self.site.settings.freshness.error.total_seconds()),
+            "description": TAGLINE,
+            "card": CARD,
+            "card_size": SIZE,
+            "feeds": feeds_by_page(self.site),
         }
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
         """Adds a page a story, its charts and their numbers, and the stories as data."""
         self.slugs, self.pages = {}, {}
+        there = {file.dest_uri: file.src_uri for file in files}
         for made in self._generated(config):
-            if files.get_file_from_path(made.src_uri):
-                raise PluginError(f"content/{made.src_uri} stands where a file of a story belongs; rename one of them")
+            if found := there.get(made.dest_uri):
+                if found == CARD:  # the company's own
+                    continue
+                raise PluginError(f"content/{found} stands where a file of a story belongs; rename one of them")
             files.append(made)
         return files
 
@@ -157,19 +198,24 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
             self.slugs[page.src_uri] = facts.slug
             yield page
             yield from self._data_files(config, facts)
+        for path, source in quarter_pages(self.site).items():
+            yield self._page(config, path, source)
         texts = {
             "priorities.svg": self.site.priorities_chart.svg,
             "priorities.csv": self.site.priorities_chart.csv,
             "stories.json": stories_json(self.site),
             **impact_files(self.site),
+            **{feed.path: write_feed(self.site, feed) for feed in shared_feeds(self.site)},
         }
         for name, text in texts.items():
             yield File.generated(config, name, content=text)
+        if config.site_url:
+            yield File.generated(config, CARD, content=card(self.site.settings.name))
 
     def _data_files(self, config: MkDocsConfig, facts: Facts) -> Iterator[File]:
         assert self.site is not None  # noqa: S101  # on_config sets it
         for stem, drawn in self.site.charts[facts.slug].items():
-            yield File.generated(config, f"stories/{facts.slug}/{stem}.svg", content=drawn.chart.svg)
+            yield File.generated(config, f"stories/{facts.slug}/{stem}.svg", content=drawn.file)
             if drawn.place.kind != "series":  # whose steps and days follow
                 yield File.generated(config, f"stories/{facts.slug}/{stem}.csv", content=drawn.chart.csv)
         for name, series in facts.series.items():
@@ -177,6 +223,9 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
             for ending, make in ((".csv", hours_csv), (".days.csv", days_csv)):
                 text = self.warm.of_this((stem, ending), series, partial(make, series))
                 yield File.generated(config, stem + ending, content=text)
+        for feed in story_feeds(self.site, facts):
+            text = self.warm.of_this((facts.slug, feed.path), facts, partial(write_feed, self.site, feed))
+            yield File.generated(config, feed.path, content=text)
         for path in pinned_files(self.site.base.root, facts.slug, self.site.base.pins[facts.slug]):
             address = path.relative_to(self.site.base.root).as_posix()
             yield File.generated(config, address, abs_src_path=str(path))
@@ -214,6 +263,9 @@ class PerfkbPlugin(BasePlugin[PerfkbConfig]):
         """Makes a story's narrative safe, and puts its facts around it."""
         self.pages[page.file.src_uri] = page.file.dest_uri
         made = self._content(html, page)
+        if self.indexer:
+            made = searchable(made, page.meta)
+            page.meta["search"] = {"exclude": True}  # from Material's index, which nobody will load
         return f"{NOTES}{made}" if self.previewing else made
 
     def _content(self, html: str, page: Page) -> str:

@@ -3,7 +3,6 @@
 Macros of content/ pages and the story pages both draw from it; it knows no MkDocs.
 """
 
-import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,8 @@ from ingest.charts import CHARTS, Place, history, places, scatter
 from ingest.charts.about import chart_id
 from ingest.charts.base import Chart
 from ingest.charts.frame import draw_placeholder
+from ingest.charts.parts import parts
+from ingest.charts.readings import with_readings
 from ingest.check import Report, check
 from ingest.errors import Problem
 from ingest.evidence import Facts, SeriesFacts
@@ -27,10 +28,12 @@ from ingest.evidence.load import load_facts
 from ingest.impact import Overview, overview
 from ingest.knowledge import KnowledgeBase, read_knowledge_base
 from ingest.lifecycle import STAGES
+from ingest.limits import SECONDS_A_CHART, TooLongError, time_limit
 from ingest.priorities import Priorities, priorities
+from ingest.related import Related, relations
 from ingest.settings import CUSTOMER_FIELDS, Settings
 from ingest.story import Story
-from macros.limits import SECONDS_A_CHART, TooLongError, time_limit
+from ingest.tickets import address_of
 from macros.warm import Warm
 from macros.words import link
 
@@ -45,6 +48,11 @@ class Drawn:
 
     place: Place
     chart: Chart
+
+    @property
+    def file(self) -> str:
+        """The chart as a file; a part of the time brings along what can be read off it, for it is loaded later."""
+        return with_readings(self.chart.svg, self.chart.readings if CHARTS[self.place.kind].part else None)
 
 
 @dataclass(frozen=True)
@@ -69,8 +77,10 @@ class Site:
 
     @property
     def series(self) -> Iterator[tuple[Facts, SeriesFacts]]:
-        """Every series of every story."""
-        return ((facts, series) for facts in self.facts.values() for series in facts.series.values())
+        """Everything that refresh asks for, of every story."""
+        every = ((facts, series) for facts in self.facts.values() for series in facts.asked.values())
+        # What a repeating story counts is shown in two stories, and is one thing.
+        return ((facts, series) for facts, series in every if series.slug == facts.slug)
 
     @cached_property
     def priorities(self) -> Priorities:
@@ -91,6 +101,11 @@ class Site:
     def impact_charts(self) -> dict[str, Chart]:
         """The charts of the impact page by the names of their files."""
         return history.charts(self.impact)
+
+    @cached_property
+    def related(self) -> dict[str, tuple[Related, ...]]:
+        """The stories that belong to each story, by slug."""
+        return relations(self.facts.values())
 
     @property
     def customer_fields(self) -> list[str]:
@@ -116,10 +131,8 @@ class Site:
 
     def ticket(self, name: str) -> Markup:
         """A ticket, as a link where a pattern of the configuration knows its address."""
-        for pattern, address in self.settings.tickets.items():
-            if re.fullmatch(pattern, name):
-                return link(address.replace("{}", quote(name, safe="")), name)
-        return escape(name)
+        address = address_of(name, self.settings.tickets)
+        return link(address, name) if address else escape(name)
 
     def report_link(self, facts: Facts) -> str | None:
         """Where one more customer's report goes, with the story filled in."""
@@ -161,9 +174,10 @@ def _charts_in(texts: Iterable[str]) -> set[str]:
 
 
 def _drawn(facts: Facts, wanted: set[str], warm: Warm) -> Iterator[tuple[str, Drawn]]:
-    """The story's charts: those that always stand on its page, and those that a narrative places."""
+    """The story's charts: those that stand on its page, are offered there, or are placed by a narrative."""
+    offered = set(parts(facts))
     for place in places(facts.story.front, facts.series):
-        if CHARTS[place.kind].always or f"{facts.slug}/{place.stem}" in wanted:
+        if CHARTS[place.kind].always or place in offered or f"{facts.slug}/{place.stem}" in wanted:
             yield place.stem, Drawn(place, _chart(facts, place, warm))
 
 
@@ -177,52 +191,3 @@ def _chart(facts: Facts, place: Place, warm: Warm) -> Chart:
         told = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else "it takes too long"
         log.error("%s: the chart %s.svg cannot be drawn: %s", facts.story.path, place.stem, told)
         return draw_placeholder(chart_id(facts, place.stem), place.name, "This chart cannot be drawn.")
-
-
-def stories_json(site: Site) -> str:
-    """The stories as data, for other tools; what the site hides is not in it."""
-    made = {
-        "name": site.settings.name,
-        "as_of": _iso(site.base.clock.now),
-        "stories": [_entry(f) for f in site.stories],
-    }
-    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
-
-
-def _entry(facts: Facts) -> dict[str, Any]:
-    front = facts.story.front
-    return {
-        "slug": facts.slug,
-        "url": f"stories/{facts.slug}/",
-        "title": front.title,
-        "status": front.status,
-        "area": front.area,
-        "owner": facts.owner,
-        "opened": facts.story.opened.isoformat() if facts.story.opened else None,
-        "updated": facts.updated.isoformat() if facts.updated else None,
-        "tickets": list(front.tickets),
-        "tags": list(front.tags),
-        "endpoints": list(front.endpoints),
-        "symptoms": list(front.symptoms),
-        "same_as": front.same_as,
-        "customers_reporting": facts.reports.customers,
-        "health": facts.health.state if facts.health else None,
-        "series": [_series_entry(facts, each) for each in facts.series.values()],
-    }
-
-
-def _series_entry(facts: Facts, series: SeriesFacts) -> dict[str, Any]:
-    return {
-        "name": series.name,
-        "kind": series.series.kind,
-        "unit": series.unit,
-        "figure": series.figure,
-        "health": series.health.state,
-        "data_until": _iso(series.manifest.data_until) if series.manifest else None,
-        "csv": f"stories/{facts.slug}/{series.name}.csv",
-        "days_csv": f"stories/{facts.slug}/{series.name}.days.csv",
-    }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -21,9 +21,10 @@ from ingest.priorities import Option
 from ingest.settings import Settings, SourceBasics
 from ingest.sources import SOURCES
 from ingest.story import FrontMatter
-from macros import impact
+from macros import home, impact
+from macros.filters import hypothesis_entry, hypothesis_facets, story_entry, story_facets
 from macros.html import render
-from macros.pages import unreadable
+from macros.published import StoriesFile
 from macros.reference import commands_of, first_line, keys_of
 from macros.site import Site
 from macros.words import VERDICT_WORDS
@@ -54,6 +55,12 @@ BESIDE = {
 }
 """What is no number, or no number to be ranked by, and still decides."""
 
+ORDERS = (
+    ("", "by stage"), ("changed", "lately changed"), ("opened", "newest"), ("customers", "customers reporting"),
+    ("title", "title"),
+)  # fmt: skip
+"""What stories can be ordered by: facts, and no score."""
+
 
 def site_name(site: Site, root: str) -> Markup:
     """The knowledge base's name."""
@@ -61,27 +68,21 @@ def site_name(site: Site, root: str) -> Markup:
 
 
 def stories_table(site: Site, root: str, area: str = "", stage: str = "") -> Markup:
-    """All stories as tables by stage; only those of an `area` or a `stage`, if one is given."""
+    """All stories by stage, to be filtered; only those of an `area` or a `stage`, if one is given."""
     _known("area", area, site.settings.areas)
     _known("stage", stage, STAGES)
     shown = [facts for facts in _shown(site, area) if stage in ("", facts.story.front.status)]
-    own = [facts for facts in shown if not facts.repeats]
-    groups = [(name, list(members)) for name, members in groupby(own, key=lambda facts: facts.story.front.status)]
-    twice = [facts for facts in shown if facts.repeats]
-    return render("stories.html", site=site, root=root, groups=groups, meaning=MEANING, twice=twice)
-
-
-def home_summary(site: Site, root: str, most: int = 6) -> Markup:
-    """How many stories are at which stage, what changed lately, and what customers report."""
-    counted = [f for f in site.stories if not f.repeats and not unreadable(f)]
-    open_ones = [f for f in counted if f.story.front.status not in ("measured", "parked")]
+    rows = [(facts, story_entry(facts)) for facts in shown]
+    own = [row for row in rows if not row[0].repeats]
     return render(
-        "home.html",
+        "stories.html",
         site=site,
         root=root,
-        counts=[(stage, sum(f.story.front.status == stage for f in counted)) for stage in STAGES],
-        changed=sorted(counted, key=lambda f: (f.updated is not None, f.updated), reverse=True)[:most],
-        radar=sorted((f for f in open_ones if f.reports.reports), key=lambda f: -f.reports.customers)[:most],
+        groups=[(name, list(members)) for name, members in groupby(own, key=lambda row: row[0].story.front.status)],
+        meaning=MEANING,
+        twice=[row for row in rows if row[0].repeats],
+        facets=story_facets((entry for _, entry in rows), site.settings),
+        orders=ORDERS,
     )
 
 
@@ -132,11 +133,22 @@ def hypotheses_table(site: Site, root: str, area: str = "", verdict: str = "") -
     """What was believed, for whom, how it was tested and what turned out, by verdict."""
     _known("area", area, site.settings.areas)
     _known("verdict", verdict, VERDICT_WORDS)
-    rows = [(facts, each) for facts in _shown(site, area) for each in facts.story.front.hypotheses]
+    rows = [
+        (facts, each, hypothesis_entry(facts, each))
+        for facts in _shown(site, area)
+        for each in facts.story.front.hypotheses
+        if verdict in ("", each.verdict)
+    ]
     rows.sort(key=lambda row: row[1].decided or row[1].written, reverse=True)
     groups = [(name, [row for row in rows if row[1].verdict == name]) for name in VERDICT_WORDS]
-    groups = [(name, found) for name, found in groups if found and verdict in ("", name)]
-    return render("hypotheses.html", site=site, root=root, groups=groups, words=VERDICT_WORDS)
+    return render(
+        "hypotheses.html",
+        site=site,
+        root=root,
+        groups=[group for group in groups if group[1]],
+        words=VERDICT_WORDS,
+        facets=hypothesis_facets((entry for *_, entry in rows), site.settings),
+    )
 
 
 def timeboxes_table(site: Site, root: str, area: str = "") -> Markup:
@@ -167,15 +179,17 @@ def codes_table(site: Site, root: str) -> Markup:
 
 
 def keys_table(site: Site, root: str, file: str) -> Markup:
-    """Every key of a `file`: story, knowledge-base, sources, or one kind of source such as csv."""
+    """Every key of a `file`: story, knowledge-base, sources, one kind of source such as csv, or stories-json."""
     models: dict[str, type[BaseModel]] = {
         "story": FrontMatter,
         "knowledge-base": Settings,
         "sources": SourceBasics,
+        "stories-json": StoriesFile,
         **{kind: source.Options for kind, source in SOURCES.items()},
     }
     _known("file", file, models)
-    return render("keys.html", keys=list(keys_of(models[file])))
+    # What we write ourselves leaves no key out.
+    return render("keys.html", keys=list(keys_of(models[file])), written=file != "stories-json")
 
 
 def commands_table(site: Site, root: str) -> Markup:
@@ -219,7 +233,7 @@ MACROS: dict[str, Callable[..., Markup]] = {
     "codes_table": codes_table,
     "commands_table": commands_table,
     "data_table": data_table,
-    "home_summary": home_summary,
+    **home.MACROS,
     "hypotheses_table": hypotheses_table,
     **impact.MACROS,
     "keys_table": keys_table,

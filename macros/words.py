@@ -1,16 +1,18 @@
 """How values read on a page: figures with their units, shares, ages, stages, links."""
 
+import json
 import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from markupsafe import Markup, escape
 
-from ingest.evidence import GoalFacts, Recent, SeriesFacts
+from ingest.evidence import Facts, GoalFacts, Recent, SeriesFacts
 from ingest.fields import is_unprintable
+from ingest.ongoing import is_open
 from ingest.stats import Range, Share
 from ingest.story import Hypothesis, Measured, Test, day_of
 from ingest.units import Effort, format_duration, format_percent, format_quantity
@@ -25,6 +27,7 @@ HEALTH_WORDS = {
     "partial": "Partial",
     "fresh": "Fresh",
 }
+ELSEWHERE = "Told elsewhere"
 VERDICT_WORDS = {
     "open": "Open", "confirmed": "Confirmed", "disproved": "Disproved", "inconclusive": "Inconclusive",
 }  # fmt: skip
@@ -135,6 +138,13 @@ def stage(name: str) -> Markup:
     return Markup('<span class="pk-stage pk-stage--{}">{}</span>').format(name, name.capitalize())
 
 
+def stage_of(facts: Facts) -> Markup:
+    """The badge of a story's stage; one that repeats another has none of its own."""
+    if facts.repeats:
+        return Markup('<span class="pk-stage pk-stage--elsewhere">{}</span>').format(ELSEWHERE)
+    return stage(facts.story.front.status)
+
+
 def verdict(name: str) -> Markup:
     """The badge of a hypothesis' verdict."""
     return Markup('<span class="pk-verdict pk-verdict--{}">{}</span>').format(name, VERDICT_WORDS[name])
@@ -143,6 +153,27 @@ def verdict(name: str) -> Markup:
 def health(state: str) -> Markup:
     """The badge of a series' health."""
     return Markup('<span class="pk-health pk-health--{}">{}</span>').format(state, HEALTH_WORDS[state])
+
+
+def explore(facts: SeriesFacts) -> str | None:
+    """The address that opens the series' query in the company's own tools, as its source's pattern has it.
+
+    Of a histogram it is the query of the buckets; `json` is the query within a text of JSON, and
+    the ends of the data are in milliseconds.
+    """
+    if not facts.explore or not facts.manifest:
+        return None
+    query = facts.manifest.query
+    if facts.series.kind == "histogram":
+        query = query.rpartition("\n")[0] or query
+    start, end = facts.manifest.window[0], facts.manifest.data_until
+    filled = {
+        "{query}": quote(query, safe=""),
+        "{json}": quote(json.dumps(query)[1:-1], safe=""),
+        "{from}": str(int(start.timestamp() * 1000)),
+        "{to}": str(int(end.timestamp() * 1000)),
+    }
+    return re.sub("|".join(map(re.escape, filled)), lambda found: filled[found[0]], facts.explore)
 
 
 def recent(facts: SeriesFacts) -> Markup:
@@ -172,6 +203,12 @@ def looked_before(test: Test, hypothesis: Hypothesis) -> bool:
     """
     begins = test.at if test.kind == "change" and test.at else test.from_
     return day_of(begins, UTC) <= hypothesis.written
+
+
+def shipped_within(facts: Facts, test: Test) -> bool:
+    """Whether a fix shipped in a test's window, which then mixes what was before it with what came after."""
+    days = [day_of(fix.shipped, facts.zone) for fix in facts.story.front.fixes if fix.shipped]
+    return any(test.from_ <= each <= test.to for each in days)
 
 
 def link_name(address: str) -> str:
@@ -232,8 +269,8 @@ def duration(value: timedelta) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     make.__name__: make
     for make in (
-        effort, form_address, how_slow, goal_days, link_name, looked_before, recent_days,
-        age, answer, day, duration, health, link, moment, percent, plural, quantile_range, quantity, recent, share,
-        stage, test_in_words, verdict, when,
+        effort, form_address, how_slow, goal_days, is_open, link_name, looked_before, recent_days,
+        age, answer, day, duration, explore, health, link, moment, percent, plural, quantile_range, quantity, recent,
+        share, shipped_within, stage, stage_of, test_in_words, verdict, when,
     )
 }  # fmt: skip

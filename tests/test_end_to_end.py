@@ -91,12 +91,12 @@ def test_a_day_is_what_prometheus_says(base: Base, prometheus: str) -> None:
 
 
 def test_a_second_refresh_asks_only_for_new_steps(base: Base) -> None:
-    """A first refresh reaches back as far as `history`; the next begins where the data ends."""
+    """A first refresh reaches back as far as `history`; the next begins a day before the data ends."""
     first, second = base.asked()[:2], base.asked()[2:4]
-    hour = 3600
+    hour, day = 3600, 86400
     # A value at t is about the hour before t.
-    assert set(first) == {(BEFORE - 42 * 86400 + hour, BEFORE)}
-    assert set(second) == {(BEFORE + hour, NOW)}
+    assert set(first) == {(BEFORE - 43 * day + hour, BEFORE)}
+    assert set(second) == {(BEFORE - day + hour, NOW)}
 
 
 def test_the_page_shows_the_chart_and_its_provenance(base: Base) -> None:
@@ -117,7 +117,8 @@ def test_pages_stay_and_say_how_old_they_are(base: Base) -> None:
     later = NOW + 60 * 3600
     refreshed = perfkb("-C", dead, "refresh", now=later)
     assert refreshed.returncode == 1
-    assert "kept    campaigns-page-spins/requests" in refreshed.stderr
+    assert "campaigns-page-spins/requests" in refreshed.stderr
+    assert "kept: prod (127.0.0.1:9) cannot be reached" in refreshed.stderr
     assert files_of(dead / ".snapshots/campaigns-page-spins") == before
     succeed("-C", dead, "build", now=later)
     page = (dead / "site/stories/campaigns-page-spins/index.html").read_text()

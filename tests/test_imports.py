@@ -78,6 +78,13 @@ def test_only_sources_use_the_network() -> None:
     assert_apart("ingest.evidence", "requests", "urllib3")
 
 
+def test_a_build_never_reads_a_store_that_lies_elsewhere() -> None:
+    """One module reaches object stores, for a refresh; what a page says comes from the copy."""
+    assert importers("fsspec") == {"ingest.remote"}
+    assert_apart("ingest.evidence", "ingest.remote", "fsspec", "s3fs")
+    assert {name for name in importers("ingest.remote") if not within(name, "ingest")} == set()
+
+
 def test_charts_only_draw() -> None:
     """Charts reach no knowledge base on disk and no network; of the store they know what evidence hands them."""
     assert_apart(

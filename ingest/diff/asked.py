@@ -4,7 +4,6 @@ Whatever a story, the shared series or sources.yml newly ask for is told with it
 where the credentials go. Values of headers are never told, only the variables that they name.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 from ingest.diff.posted import LONGEST_BLOCK, Section, block, code, listed
 from ingest.knowledge import KnowledgeBase
 from ingest.settings import SOURCES_FILE, SourceConfig
-from ingest.sources import SOURCES
+from ingest.sources import SOURCES, objections_to, words_for
 from ingest.story import Counted, Series, Story, Use
 from ingest.units import format_duration
 
@@ -114,18 +113,13 @@ def _of_stories(
 
 def _counts(before: KnowledgeBase, after: KnowledgeBase) -> Iterator[tuple[str, _Request, str]]:
     """Reports that are counted in another system."""
-    known = {(each.source, each.query) for story in before.stories for each in _counted(story)}
+    known = {name for story in before.stories for name in story.counted}
     for story in after.stories:
         for index, report in enumerate(story.front.reports):
-            if isinstance(report, Counted) and (report.source, report.query) not in known:
+            if isinstance(report, Counted) and report.name not in known:
                 where = story.where("reports", index)
                 place = f"{code(f'{story.slug}: reports')} at {code(str(where))}"
-                key = json.dumps(["reports", report.source, report.query])
-                yield key, _Request(report.source, f"query: {report.query}", None), place
-
-
-def _counted(story: Story) -> Iterator[Counted]:
-    return (each for each in story.front.reports if isinstance(each, Counted))
+                yield report.name, _Request(report.source, f"query: {report.query}", None), place
 
 
 def _written(series: Series, base: KnowledgeBase) -> str:
@@ -138,9 +132,8 @@ def _written(series: Series, base: KnowledgeBase) -> str:
         if text := getattr(series, key):
             lines.append(f"{key}: " + text.replace("\n", "\n  "))
     source = base.config.sources.get(series.source)
-    kind = SOURCES.get(source.kind) if source else None
-    if kind and source and series.metric and not kind.objections(series, source.step):
-        lines += ["sent as:", *(f"  {line}" for line in kind.query(series, source.step).split("\n"))]
+    if source and source.kind in SOURCES and series.metric and not objections_to(series, source):
+        lines += ["sent as:", *(f"  {line}" for line in words_for(series, source).split("\n"))]
     return "\n".join(lines)
 
 
@@ -151,7 +144,11 @@ def _sources(before: KnowledgeBase, after: KnowledgeBase) -> Iterator[str]:
         was, now = _flat(old) if old else {}, _flat(source)
         if was == now:
             continue
-        users = sum(each.source == name for story in after.stories for each in story.series.values())
+        users = sum(
+            each.source == name
+            for story in after.stories
+            for each in (*story.series.values(), *(report.series for report in story.counted.values()))
+        )
         asked = f"{users:,} series of stories {'ask' if users != 1 else 'asks'} it" if users else "no story asks it"
         variables = dict.fromkeys(found for key in now if _is_header(key) for found in _VARIABLE.findall(now[key][0]))
         reads = f"; a refresh sends it the value of {listed(variables)}" if variables else ""

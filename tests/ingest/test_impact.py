@@ -175,7 +175,7 @@ def test_what_fixes_took() -> None:
 
 
 THREE = (
-    "1 of 3 fixes did at least what was expected; the fix in the middle gave 0.9 of what was hoped for;"
+    "1 of 3 fixes did at least what was expected; the median fix gave 0.9 of what was hoped for;"
     " in 2 of 3 the expected change lies within what was measured."
 )
 

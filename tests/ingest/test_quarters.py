@@ -229,6 +229,15 @@ def test_damaged_files(kb: KnowledgeBase, name: str, raw: bytes) -> None:
     assert list(found.quarters) == ["2026Q1"]
 
 
+def test_no_quarter_is_written_through_a_link(kb: KnowledgeBase, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A folder of quarters that leads out of the knowledge base is not written into."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (kb.root / "stories" / FOLDER).symlink_to(elsewhere)
+    with pytest.raises(UserError, match="links are not followed"):
+        close_quarter(kb, [facts("slow", WIN)], "2026Q3")
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_links_and_folders(kb: KnowledgeBase, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Neither a link nor a folder is a closed quarter, and a file of the folder's name is none."""
     close_quarter(kb, [], "2026Q1")

@@ -1,9 +1,12 @@
 """Running the command line as its users do: another process, no shared state."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent
 
 
 def perfkb(*arguments: str | Path, now: int | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -25,6 +28,13 @@ def succeed(*arguments: str | Path, now: int | None = None, **environ: str) -> s
     done = perfkb(*arguments, now=now, **environ)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def copy_sample(root: Path) -> None:
+    """Copies what the sample is made from into a new folder, without its telemetry."""
+    for name in ("content", "stories", "site-config"):
+        shutil.copytree(PROJECT / name, root / name)
+    shutil.copy(PROJECT / "mkdocs.yml", root)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

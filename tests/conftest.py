@@ -1,6 +1,5 @@
 """What several test files share."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,13 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.commands import perfkb, succeed
+from tests.commands import copy_sample, perfkb, succeed
 from tests.servers import HISTORY_END, LOADS, openmetrics_histogram, require, running_prometheus
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-PROJECT = Path(__file__).parent.parent
 
 # The same examples on every machine and in every run; none may take longer than two seconds.
 settings.register_profile("perfkb", max_examples=100, derandomize=True, deadline=2000)
@@ -44,9 +41,7 @@ def sample_kb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the sample, refreshed and built for a browser; to be looked at, and left as it is."""
     require("chromium")
     root = tmp_path_factory.mktemp("sample") / "kb"
-    for name in ("content", "stories", "site-config"):
-        shutil.copytree(PROJECT / name, root / name)
-    shutil.copy(PROJECT / "mkdocs.yml", root)
+    copy_sample(root)
     perfkb("-C", root, "refresh")
     succeed("-C", root, "build")
     return root

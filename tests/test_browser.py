@@ -2,7 +2,6 @@
 
 import functools
 import re
-import shutil
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,10 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.attacks import FIELDS, MORE_FIELDS, TEXTS, armed, field_story, text_story
-from tests.commands import perfkb, succeed
+from tests.browsing import headers_of
+from tests.commands import copy_sample, perfkb, succeed
 from tests.servers import require
 
-PROJECT = Path(__file__).parent.parent
 STORY = "stories/slow-campaign-list/"
 TOUCH = """() => document.querySelectorAll("article *").forEach(element => {
     if (element.focus) element.focus();
@@ -67,13 +66,6 @@ class _Guarded(SimpleHTTPRequestHandler):
         pass
 
 
-def _headers(path: Path) -> dict[str, str]:
-    """The headers that a `_headers` file sets for all pages."""
-    pattern, *lines = path.read_text(encoding="utf-8").splitlines()
-    assert pattern == "/*"
-    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-
-
 def _join(site: Path) -> None:
     """Writes the pages `JOINED`."""
     pages = [(site / f"stories/{slug}/index.html").read_text(encoding="utf-8") for slug in IN_TEXTS]
@@ -90,15 +82,13 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the sample, to which a story full of attacks was added."""
     require("chromium")
     root = tmp_path_factory.mktemp("browser") / "kb"
-    for name in ("content", "stories", "site-config"):
-        shutil.copytree(PROJECT / name, root / name)
-    shutil.copy(PROJECT / "mkdocs.yml", root)
+    copy_sample(root)
     for slug, text in ATTACKS.items():
         (root / f"stories/{slug}.md").write_text(text.replace("area: checkout", "area: campaigns"))
     perfkb("-C", root, "refresh")
     succeed("-C", root, "build", "--quarantine")
     _join(root / "site")
-    _Guarded.headers_of_site = _headers(root / "site/_headers")
+    _Guarded.headers_of_site = headers_of(root / "site")
     handler = functools.partial(_Guarded, directory=str(root / "site"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

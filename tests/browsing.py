@@ -91,6 +91,12 @@ def watched(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
     assert faults == [], faults
 
 
+def address_of(page: Page) -> str:
+    """The address as the page has it now; `page.url` learns of what a script changed a moment later."""
+    found: str = page.evaluate("location.href")
+    return found
+
+
 def violations(page: Page) -> list[str]:
     """What axe-core finds wrong with the page as it is shown now."""
     # What fades in is pale until it is there.

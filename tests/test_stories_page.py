@@ -13,7 +13,7 @@ from macros.scaffold import make_knowledge_base
 from macros.site import load_site
 from macros.tables import stories_table
 from tests.attacks import TEXTS, armed, field_story
-from tests.browsing import served, violations, watched
+from tests.browsing import address_of, served, violations, watched
 from tests.commands import succeed
 from tests.many import fill
 
@@ -108,7 +108,7 @@ def tick(page: Page, *labels: str) -> None:
 
 
 def query(page: Page) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(page.url).query)
+    return parse_qs(urlsplit(address_of(page)).query)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_the_address_keeps_it(page: Page, browser: Browser, address: str) -> Non
     page.get_by_label("Order").select_option("title")
     assert query(page) == {"q": ["list"], "stage": ["investigating"], "sort": ["title"]}
     with watched(browser, address) as other:
-        other.goto(page.url)
+        other.goto(address_of(page))
         assert shown(other) == shown(page) == ["Campaign list is slow"]
     page.go_back()
     assert query(page) == {"q": ["list"], "stage": ["investigating"]}

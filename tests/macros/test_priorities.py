@@ -1,20 +1,17 @@
 """The page of Priorities: what each story shows, what is hidden, and how its filter works."""
 
-import functools
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from ingest.evidence import Facts
 from macros.scaffold import make_knowledge_base
 from macros.site import Site, load_site
 from macros.tables import priorities_table
+from tests.browsing import address_of, served, watched
 from tests.commands import succeed
 from tests.ingest.options import facts, series_text, shared
 from tests.servers import require
@@ -102,11 +99,6 @@ def test_texts_are_only_text(empty: Site, payload: str) -> None:
     assert "1337" not in html
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 STORY = """---
 title: {title}
 status: investigating
@@ -130,26 +122,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         told = f", effort: {effort}" if effort else ""
         (root / f"stories/{title.lower()}.md").write_text(STORY.format(title=title, owner=owner, effort=told))
     succeed("-C", root, "build")
-    handler = functools.partial(_Quiet, directory=str(root / "site"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/priorities/"
-        server.shutdown()
-        thread.join()
+    with served(root / "site") as url:
+        yield f"{url}priorities/"
 
 
 @pytest.fixture
-def page(address: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=require("chromium"), args=["--no-sandbox"])
-        made = browser.new_page()
-        faults: list[str] = []
-        made.on("pageerror", lambda error: faults.append(str(error)))
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    with watched(browser, address.removesuffix("priorities/")) as made:
         made.goto(address)
         yield made
-        browser.close()
-        assert not faults
 
 
 def shown(page: Page) -> list[str]:
@@ -165,9 +146,9 @@ def test_filter(page: Page, address: str) -> None:
     assert shown(page) == ["Quick"]
     count = page.locator(".pk-filter output").inner_text()
     assert count == f"1 of {len(everything)} stories; those of unknown effort are left out"
-    kept = page.url
+    kept = address_of(page)
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function("!location.search")
+    assert address_of(page) == address
     assert shown(page) == everything
     page.goto(kept)
     assert shown(page) == ["Quick"]
@@ -175,12 +156,9 @@ def test_filter(page: Page, address: str) -> None:
     assert shown(page) == everything
 
 
-def test_without_scripts(address: str) -> None:
+def test_without_scripts(browser: Browser, address: str) -> None:
     """Without scripts there is no filter, and every story."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=require("chromium"), args=["--no-sandbox"])
-        page = browser.new_context(java_script_enabled=False).new_page()
+    with watched(browser, address.removesuffix("priorities/"), java_script_enabled=False) as page:
         page.goto(address)
         assert not page.locator(".pk-filter").is_visible()
         assert {"Quick", "Long", "Other", "Unknown"} <= set(shown(page))
-        browser.close()

@@ -1,18 +1,16 @@
 """How far pages can be believed: badges, ages, provenance, and a schedule that died; in a real build."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from ingest.health import HEALTH_FILE
-from tests.browsing import FLAGS
 from tests.commands import perfkb, succeed
-from tests.servers import FaultServer, Reply, require
+from tests.servers import FaultServer, Reply
 
 HOUR = timedelta(hours=1)
 NOW = datetime.now(UTC).replace(minute=20, second=0, microsecond=0)
@@ -124,12 +122,8 @@ def test_every_page_says_when_it_was_built(site: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    chromium = require("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser.new_page()
-        browser.close()
+def page(browser: Browser) -> Page:
+    return browser.new_page()
 
 
 def test_a_schedule_that_died(site: Path, page: Page) -> None:

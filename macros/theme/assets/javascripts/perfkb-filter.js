@@ -262,7 +262,6 @@
       input.dispatchEvent(new Event("input", { bubbles: true }));
     }
 
-    var restoring = false;
     form.addEventListener("input", function (event) {
       if (event.target.name !== "q") return;
       apply();
@@ -274,9 +273,13 @@
       keep(true);
     });
     form.addEventListener("submit", function (event) { event.preventDefault(); });
-    form.addEventListener("reset", function () {
-      // The fields are emptied only after this event, and again when an address is taken over.
-      if (!restoring) setTimeout(function () { apply(); keep(true); form.elements.q.focus(); });
+    // The fields are emptied here: a reset event comes before they are.
+    reset.addEventListener("click", function (event) {
+      event.preventDefault();
+      form.reset();
+      apply();
+      keep(true);
+      form.elements.q.focus();
     });
     form.elements.q.addEventListener("keydown", function (event) {
       if (event.key !== "Escape" || !event.target.value) return;
@@ -295,11 +298,7 @@
       var link = event.target.closest("[data-pk-report]");
       if (link) link.href = link.dataset.pkReport.replace("{title}", encodeURIComponent(chosen("q"))).replace("{url}", "");
     });
-    window.addEventListener("popstate", function () {
-      restoring = true;
-      restore();
-      restoring = false;
-    });
+    window.addEventListener("popstate", restore);
     document.addEventListener("keydown", function (event) {
       var typing = event.target.closest && event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
       if (event.key !== "f" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -308,8 +307,6 @@
       form.elements.q.focus();
       form.elements.q.select();
     });
-    restoring = true;
     restore();
-    restoring = false;
   }
 })();

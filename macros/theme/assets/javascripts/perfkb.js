@@ -95,8 +95,12 @@
 
     form.addEventListener("change", changed);
     form.addEventListener("submit", function (event) { event.preventDefault(); });
-    // The fields are emptied only after this event.
-    form.addEventListener("reset", function () { setTimeout(changed); });
+    // The fields are emptied here: a reset event comes before they are.
+    form.querySelector("[type=reset]").addEventListener("click", function (event) {
+      event.preventDefault();
+      form.reset();
+      changed();
+    });
     form.hidden = false;
     apply();
   }

@@ -292,6 +292,7 @@ def test_a_newcomer_finds_the_story(page: Page, address: str) -> None:
     assert "Campaign list is slow Investigating" in entry.inner_text()
     page.goto(address)
     page.get_by_role("link", name="Investigating 2").click()
+    page.wait_for_url("**/stories/?stage=investigating")
     assert shown(page) == ["A blank preview", "Campaign list is slow"]
 
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -54,7 +54,7 @@ def refresh(
         return
     wanted = work.wishes(base, slugs)
     if dry_run:
-        for line in work.plan(base, wanted):
+        for line in work.plan(base, wanted, expect_store=expect_store, first_run=first_run):
             click.echo(line)
         return
     with _signals() as caught:
@@ -69,7 +69,7 @@ def refresh(
                 expect_store=expect_store,
                 first_run=first_run,
             )
-    for line in (*summary(result.outcomes), *_unreadable(base), _counts(result)):
+    for line in (*summary(result.outcomes, base.called), *_unreadable(base), _counts(result)):
         click.echo(line, err=True)
     if result.untried:
         sys.exit(128 + (caught[-1] if caught else signal.SIGINT))
@@ -96,15 +96,18 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def summary(outcomes: list["Outcome"]) -> Iterator[str]:
-    """What went wrong, by source and reason: `prod: 12 series kept: prod (...) cannot be reached`, and which."""
+def summary(outcomes: list["Outcome"], called: Callable[[str, str], str]) -> Iterator[str]:
+    """What went wrong, by source and reason: `prod: 12 series kept: prod (...) cannot be reached`, and which.
+
+    `called` tells a story and a series of it by the name that a person knows.
+    """
 
     def group(each: "Outcome") -> tuple[str, str, str, str]:
         return each.source, each.state, each.reason, each.where
 
     failed = sorted((each for each in outcomes if each.state != "fresh"), key=group)
     for (source, state, reason, where), members in groupby(failed, group):
-        names = [f"{each.story}/{each.series}" for each in members]
+        names = [called(each.story, each.series) for each in members]
         place = f"{where}: " if where else ""
         if len(names) == 1:
             yield f"{source}: {names[0]} {state}: {place}{reason}"
@@ -155,7 +158,9 @@ def status(context: click.Context, probe: bool) -> None:
         click.echo(f"{facts.slug:40} {facts.story.front.status:14}{mistakes}")
         for series in facts.asked.values():
             age = format_duration(facts.now - series.as_of) + " old" if series.as_of else "no data"
-            click.echo("; ".join([f"  {series.name:38} {series.health.state:14} {age}", *series.health.notes]))
+            # A count of reports is kept under a hash of its query.
+            name = base.called(series.slug, series.name) if series.counts else series.name
+            click.echo("; ".join([f"  {name:38} {series.health.state:14} {age}", *series.health.notes]))
         for fix in facts.fixes.values():
             found = fix.pin.verdict if fix.pin else fix.state
             click.echo(f"  {f'fix {fix.fix.id}':38} {found:14} {_standing(fix)}".rstrip())

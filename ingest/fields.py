@@ -20,6 +20,8 @@ from ingest.units import Effort, Quantity, parse_duration, parse_effort, parse_p
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 MAX_SLUG = 80
+# Windows has no files of these names, and who works there could not check the repository out.
+_DEVICE = re.compile("con|prn|aux|nul|com[0-9]|lpt[0-9]")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 MAX_LINE = 300
@@ -190,7 +192,7 @@ def read_day_or_moment(text: str) -> date | datetime:
 
 def read_slug(text: str) -> str:
     """A story's name in addresses and on disk; ValueError otherwise."""
-    if not SLUG.fullmatch(text) or len(text) > MAX_SLUG or text == "index":
+    if not SLUG.fullmatch(text) or len(text) > MAX_SLUG or text == "index" or _DEVICE.fullmatch(text):
         raise ValueError(f"{text!r} is not a story's name")
     return text
 
@@ -215,7 +217,7 @@ def _words_schema(**more: Any) -> WithJsonSchema:
 
 _DURATION_HINT = "write 2h, 1h30m or 45m"
 _DAY_HINT = "write a day such as 2026-09-01"
-_SLUG_HINT = f"lower-case letters, digits and single hyphens, at most {MAX_SLUG}, and not index"
+SLUG_HINT = f"lower-case letters, digits and single hyphens, at most {MAX_SLUG}; neither index nor, as on Windows, con"
 
 Line = Annotated[str, BeforeValidator(_read_line), _words_schema(maxLength=MAX_LINE)]
 Text = Annotated[str, BeforeValidator(_read_block), _words_schema(maxLength=MAX_TEXT)]
@@ -228,7 +230,7 @@ Link = Annotated[
 ]
 Slug = Annotated[
     str,
-    PlainValidator(_text_reader(read_slug, _SLUG_HINT)),
+    PlainValidator(_text_reader(read_slug, SLUG_HINT)),
     _text_schema(pattern=f"^{SLUG.pattern}$", maxLength=MAX_SLUG),
 ]
 Name = Annotated[

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ingest.snapshots import Store
 
 HEALTH_FILE = "health.json"
@@ -33,6 +35,9 @@ class Outcome:
     where: str = ""
     fault: str = ""
     failures: int = 0
+
+
+_OUTCOMES = TypeAdapter(list[Outcome])
 
 
 def write_health(
@@ -75,7 +80,7 @@ def _counted(outcome: Outcome, before: Mapping[tuple[str, str], Outcome]) -> Out
 def read_health(folder: Path) -> dict[tuple[str, str], Outcome]:
     """The last attempt at each series, by story and series; empty where none is known."""
     try:
-        entries = [Outcome(**each) for each in _read(folder)["series"]]
+        entries = _OUTCOMES.validate_json(json.dumps(_read(folder)["series"]), strict=True)
         for each in entries:
             datetime.fromisoformat(each.at)
         return {(each.story, each.series): each for each in entries}

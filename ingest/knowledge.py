@@ -13,7 +13,7 @@ from ingest.clock import Clock, read_clock
 from ingest.closed import FOLDER as QUARTERS
 from ingest.closed import Closed, read_quarters
 from ingest.errors import Problem, UserError, Where, did_you_mean
-from ingest.fields import read_slug
+from ingest.fields import SLUG_HINT, read_slug
 from ingest.marked import MAX_BODY_BYTES, MAX_BYTES, Marked
 from ingest.pins import PINNED, Pins, read_pins
 from ingest.settings import (
@@ -61,13 +61,22 @@ class KnowledgeBase:
         return self.root / (DEFAULT_STORE if self.settings.store_url else self.settings.store)
 
     def story(self, slug: str) -> Story:
-        """The story of this name; UserError where there is none."""
+        """The story of this name, or in this file, whose path a shell completes; UserError where there is none."""
+        file = Path(slug).resolve() if slug.endswith(".md") else None
         for story in self.stories:
-            if story.slug == slug:
+            if slug in (story.slug, story.path) or file == self.root / story.path:
                 return story
         close = did_you_mean(slug, (story.slug for story in self.stories))
         hint = close if close.startswith("did") else "see `perfkb status`"
         raise UserError(None, f"there is no story {slug!r}", hint)
+
+    def called(self, slug: str, series: str) -> str:
+        """A series for a person: `slow/p95`, and a count of reports by its place, `reports 2 of slow (helpdesk)`."""
+        for story in self.stories:
+            report = story.counted.get(series) if story.slug == slug else None
+            if report:
+                return f"reports {story.front.reports.index(report) + 1} of {slug} ({report.source})"
+        return f"{slug}/{series}"
 
 
 def find_root(start: Path) -> Path:
@@ -153,8 +162,7 @@ def _stray(entry: Path, root: Path) -> list[Problem]:
     try:
         read_slug(entry.stem)
     except ValueError as error:
-        hint = "lower-case letters, digits and single hyphens, at most 80, and not index"
-        return [Problem(where, "PK007", str(error), hint)]
+        return [Problem(where, "PK007", str(error), SLUG_HINT)]
     return []
 
 

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from threading import Condition, Lock
 from typing import cast
@@ -81,6 +82,14 @@ def options_of(config: SourceConfig) -> Strict:
     if options is None:
         raise UserError(problems[0].where, problems[0].what, problems[0].hint)
     return options
+
+
+def timeout_of(config: SourceConfig) -> timedelta:
+    """How long one attempt at a source may take, as far as its kind has a limit."""
+    with suppress(UserError):
+        found = getattr(options_of(config), "timeout", None)
+        return found if isinstance(found, timedelta) else timedelta(0)
+    return timedelta(0)
 
 
 def host_of(config: SourceConfig) -> str:

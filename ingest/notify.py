@@ -42,14 +42,14 @@ class News:
 def news(base: KnowledgeBase, say: str | None = None) -> News:
     """What goes on as of the last refresh, and `say`, which is another's."""
     outcomes = list(read_health(base.store).values())
-    facts = load_facts(base, {}, base.stories)
+    facts = load_facts(base, {}, [story for story in base.stories if not story.front.draft])
     said = [Event(f"said {say}", plain(say))] if say else []
-    found = (*_sources(outcomes), *_series(outcomes), *_gains(facts), *said)
+    found = (*_sources(outcomes, base), *_series(outcomes, base), *_gains(facts), *said)
     told = read_told(base.store)
     return News(found, tuple(event for event in found if event.key not in told))
 
 
-def _sources(outcomes: list[Outcome]) -> Iterator[Event]:
+def _sources(outcomes: list[Outcome], base: KnowledgeBase) -> Iterator[Event]:
     """Sources that refuse our credentials, and those that failed in a row."""
     for source, members in groupby(sorted(outcomes, key=lambda each: each.source), lambda each: each.source):
         failed = [each for each in members if each.fault in ("source", "credentials")]
@@ -58,16 +58,19 @@ def _sources(outcomes: list[Outcome]) -> Iterator[Event]:
             yield Event(f"credentials {source}", f"Credentials of {source} are refused: {plain(refused[0].reason)}")
         elif lasting := [each for each in failed if each.failures >= IN_A_ROW]:
             most = max(each.failures for each in lasting)
-            what = f"{source} failed {most} times in a row, {_count(lasting)}: {plain(lasting[0].reason)}"
+            what = f"{source} failed {most} times in a row, {_count(lasting, base)}: {plain(lasting[0].reason)}"
             yield Event(f"source {source}", what)
 
 
-def _series(outcomes: list[Outcome]) -> Iterator[Event]:
+def _series(outcomes: list[Outcome], base: KnowledgeBase) -> Iterator[Event]:
     """Series whose query or answer stays wrong while their source is there."""
     for each in outcomes:
         if each.fault in ("query", "answer") and each.failures >= IN_A_ROW:
-            name = f"{each.story}/{each.series}"
-            yield Event(f"series {name}", f"{name} failed {each.failures} times in a row: {plain(each.reason)}")
+            name = base.called(each.story, each.series)
+            yield Event(
+                f"series {each.story}/{each.series}",
+                f"{name} failed {each.failures} times in a row: {plain(each.reason)}",
+            )
 
 
 def _gains(every: list[Facts]) -> Iterator[Event]:
@@ -80,8 +83,9 @@ def _gains(every: list[Facts]) -> Iterator[Event]:
                 yield Event(key, f"The gain of {facts.slug}/{fix.fix.id} {words[fix.standing]} since {fix.since}")
 
 
-def _count(outcomes: list[Outcome]) -> str:
-    return f"{len(outcomes):,} series" if len(outcomes) > 1 else f"{outcomes[0].story}/{outcomes[0].series}"
+def _count(outcomes: list[Outcome], base: KnowledgeBase) -> str:
+    first, *more = outcomes
+    return f"{len(outcomes):,} series" if more else base.called(first.story, first.series)
 
 
 def plain(text: str) -> str:

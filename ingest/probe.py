@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ingest.clock import floor
 from ingest.errors import FetchError, UserError
+from ingest.health import HEALTH_FILE
 from ingest.knowledge import KnowledgeBase
 from ingest.lanes import asked, options_of, refuse_unfit
 from ingest.refresh import Wish, wishes
@@ -50,7 +51,10 @@ def probe(base: KnowledgeBase, environ: Mapping[str, str]) -> Iterator[Answered]
 
 def _of_store(url: str) -> Answered:
     try:
-        Remote(url).names()
+        remote = Remote(url)
+        # Some kinds list nothing where they find nobody.
+        remote.names()
+        remote.get([HEALTH_FILE])
     except PermissionError as error:
         return Answered("store", WORDS["credentials"], str(error.strerror))
     except OSError as error:

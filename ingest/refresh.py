@@ -24,8 +24,8 @@ from ingest.clock import floor
 from ingest.errors import BusyError, FetchError, UserError, Where
 from ingest.health import HEALTH_FILE, Outcome, tells_of_a_run, write_health
 from ingest.knowledge import KnowledgeBase
-from ingest.lanes import TOTAL_SECONDS, Gate, Lane, StoppedError, host_of
-from ingest.remote import Remote, copy_here, copy_there, lease
+from ingest.lanes import Gate, Lane, StoppedError, host_of, timeout_of
+from ingest.remote import Glimpse, Remote, copy_here, copy_there, lease
 from ingest.settings import SourceConfig, unknown_source
 from ingest.snapshots import CorruptSnapshotError, Doubt, Snapshot, Store, make_snapshot
 from ingest.sources import Fetched, Window, words_for
@@ -112,9 +112,10 @@ def refresh(
     `expect_store`; unless this is the `first_run`. What goes wrong with one series or source
     is part of the result.
     """
-    budgets = [wish.config.basics.budget for wish in wanted]
-    longest = max(budgets, default=timedelta(0)) + timedelta(seconds=TOTAL_SECONDS) + LEASE_MARGIN
-    expect = bool(wanted) and not first_run and (expect_store or base.settings.store_url is not None)
+    # In the last moment of its budget, a source may be asked once more.
+    busy = (wish.config.basics.budget + timeout_of(wish.config) for wish in wanted)
+    longest = max(busy, default=timedelta(0)) + LEASE_MARGIN
+    expect = _is_expected(base, wanted, expect_store, first_run)
     with open_store(base, longest, expect=expect, fill=first_run) as store:
         run = _Run(base, store, environ, sleep)
         try:
@@ -138,15 +139,34 @@ def _lost(base: KnowledgeBase) -> UserError:
     return UserError(base.settings.store, what, "if this is the first run, say so: perfkb refresh --first-run")
 
 
-def plan(base: KnowledgeBase, wanted: list[Wish]) -> list[str]:
-    """What a refresh would ask for, a line a series; nothing is fetched."""
-    run = _Run(base, Store(base.store), {})
+def _is_expected(base: KnowledgeBase, wanted: list[Wish], expect_store: bool, first_run: bool) -> bool:
+    return bool(wanted) and not first_run and (expect_store or base.settings.store_url is not None)
+
+
+def plan(base: KnowledgeBase, wanted: list[Wish], *, expect_store: bool = False, first_run: bool = False) -> list[str]:
+    """What a refresh would ask for, a line a series; nothing is fetched, and nothing written.
+
+    Raises UserError where the refresh would find no store, or an empty one that it would refuse.
+    """
+    expect, url = _is_expected(base, wanted, expect_store, first_run), base.settings.store_url
+    with _writing(base, "read"):
+        store = Glimpse(base.store, Remote(url), _stems(wanted)) if url else Store(base.store)
+        there = store.used if isinstance(store, Glimpse) else _was_used(base.store)
+    if expect and not there:
+        raise _lost(base)
+    run = _Run(base, store, {})
     lines = []
     for wish in wanted:
         window = run.window(wish, run.stored(wish))
         asked = f"{window.steps} steps from {window.start:%Y-%m-%d %H:%M} UTC" if window.steps else "nothing is due"
-        lines.append(f"{wish.slug}/{wish.name}: {asked}, of {wish.config.id}")
+        lines.append(f"{base.called(wish.slug, wish.name)}: {asked}, of {wish.config.id}")
     return lines
+
+
+def _stems(wanted: list[Wish]) -> Iterator[str]:
+    """The snapshots that `_Run.stored` looks at."""
+    for wish in wanted:
+        yield from (f"{wish.slug}/{wish.name}", f"{wish.slug}/{wish.name}@{wish.query_hash}")
 
 
 @contextmanager
@@ -164,6 +184,7 @@ def open_store(base: KnowledgeBase, longest: timedelta, *, expect: bool = False,
             store = Store(base.store, remote)
             if remote:
                 held.enter_context(lease(remote, longest))
+                remote.sweep()
             there = copy_here(remote, store) if remote else _was_used(base.store)
             if expect and not there:
                 raise _lost(base)
@@ -189,12 +210,12 @@ def copy_store(base: KnowledgeBase) -> None:
 
 
 @contextmanager
-def _writing(base: KnowledgeBase) -> Iterator[None]:
+def _writing(base: KnowledgeBase, done: str = "written") -> Iterator[None]:
     """Makes a UserError of a full disk, a folder that is a file, and their like."""
     try:
         yield
     except OSError as error:
-        raise UserError(base.settings.store, f"the store cannot be written: {error.strerror}") from None
+        raise UserError(base.settings.store, f"the store cannot be {done}: {error.strerror}") from None
 
 
 @contextmanager
@@ -310,7 +331,8 @@ class _Run:
         """From the end of the data (or as far as the source's history reaches) to the last full step."""
         step = wish.config.step
         end = floor(self.base.clock.now - wish.config.basics.settle, step)
-        start = floor(end - wish.config.basics.history, step)
+        # A history that is shorter than a step would be one of nothing, and never fail.
+        start = floor(end - max(wish.config.basics.history, step), step)
         if stored:
             until, doubt = stored.manifest.data_until, stored.manifest.doubt
             again = doubt is not None and doubt.is_due(self.base.clock.now)

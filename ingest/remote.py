@@ -22,7 +22,7 @@ from fsspec.core import url_to_fs
 
 from ingest.errors import BusyError, UserError
 from ingest.health import HEALTH_FILE, tells_of_a_run
-from ingest.snapshots import Store, is_of
+from ingest.snapshots import CorruptSnapshotError, Snapshot, Store, is_of, snapshot_of, write_atomically
 
 LEASE = "lease.json"
 SETTLING = 2.0
@@ -53,7 +53,8 @@ class Remote:
         except ImportError as error:
             hint = EXTRAS.get(kind, str(error))
             raise UserError(url, f"a store at {kind}:// needs a library that is not installed", hint) from None
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
+            # Some kinds want to know more than an address can say.
             raise UserError(url, f"this is not the address of a store: {error}", "write s3://bucket/folder") from None
 
     def names(self) -> list[str]:
@@ -92,15 +93,28 @@ class Remote:
         with suppress(FileNotFoundError):
             self._try(lambda: self.fs.rm_file(path), None)
 
+    def sweep(self) -> None:
+        """Removes what interrupted writes left behind, where objects are files."""
+        if self.folder:
+            Store(self.folder).sweep()
+
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}"
 
     def _pipe(self, name: str, data: bytes, **options: str) -> None:
         path = self._path(name)
-        if "file" in self.fs.protocol:
-            # An object store has no folders; asked for one, it would make a bucket.
-            self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-        self.fs.pipe_file(path, data, **options)
+        if self.folder is None:
+            self.fs.pipe_file(path, data, **options)
+            return
+        # An object store has no folders; asked for one, it would make a bucket.
+        self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        # Nor does it keep half of an object, as a file would that is written in place.
+        write_atomically(Path(path), data, new=options.get("mode") == "create")
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the objects are files of this machine, or of a share that it has; else None."""
+        return Path(self.root) if "file" in self.fs.protocol else None
 
     def _try(self, work: Callable[[], Any], absent: Any) -> Any:
         if self._unanswered >= DOWN:
@@ -139,13 +153,22 @@ def copy_here(remote: Remote, store: Store) -> bool:
     known by the checksum in its manifest.
     """
     names = remote.names()
-    stems = [name.removesuffix(".json") for name in names if _SNAPSHOT.fullmatch(name) and name.endswith(".json")]
+    stems = _stems(names)
     for some in (stems[at : at + AT_ONCE] for at in range(0, len(stems), AT_ONCE)):
         _copy(remote, store, some)
-    health = remote.get([HEALTH_FILE] if HEALTH_FILE in names else [])
+    health = _health(remote, names)
     for name, data in health.items():
         Store(store.root).keep(name, data)
-    return bool(stems) or any(tells_of_a_run(data) for data in health.values())
+    return bool(stems) or any(map(tells_of_a_run, health.values()))
+
+
+def _health(remote: Remote, names: Iterable[str]) -> dict[str, bytes]:
+    return remote.get([HEALTH_FILE] if HEALTH_FILE in names else [])
+
+
+def _stems(names: Iterable[str]) -> list[str]:
+    """The snapshots among objects, by their names without endings."""
+    return [name.removesuffix(".json") for name in names if _SNAPSHOT.fullmatch(name) and name.endswith(".json")]
 
 
 def _copy(remote: Remote, store: Store, stems: list[str]) -> None:
@@ -154,12 +177,52 @@ def _copy(remote: Remote, store: Store, stems: list[str]) -> None:
         due = {stem: raw for stem, raw in raws.items() if not _is_here(store.root / stem, raw)}
         # A manifest without data is that of a first write that was cut off.
         rows = _by_stem(remote.get(f"{stem}.csv" for stem in due))
-        for stem, data in rows.items():
-            store.take_over(stem, data, due[stem])
+        torn = [stem for stem, data in rows.items() if not is_of(data, due[stem])]
+        for stem in rows.keys() - torn:
+            store.take_over(stem, rows[stem], due[stem])
         # A writer who came between the two files is done soon.
-        stems = [stem for stem, data in rows.items() if not is_of(data, due[stem])]
+        stems = torn
         if not stems:
             return
+    for stem in stems:
+        # What is whole here is the last good data: nobody else has it any more.
+        if not _is_whole(store.root / stem):
+            store.take_over(stem, rows[stem], due[stem])
+
+
+def _is_whole(stem: Path) -> bool:
+    """Whether there is a snapshot here that can be read."""
+    with suppress(OSError):
+        data, raw = ((stem.parent / f"{stem.name}{suffix}").read_bytes() for suffix in (".csv", ".json"))
+        return is_of(data, raw)
+    return False
+
+
+class Glimpse(Store):
+    """The store as a refresh would find it now, to be looked at: nothing is written, neither there nor here."""
+
+    def __init__(self, root: Path, remote: Remote, wanted: Iterable[str]) -> None:
+        """Reads the `wanted` snapshots, by their files' names without endings, as far as they are not here already.
+
+        Raises OSError.
+        """
+        super().__init__(root)
+        names = remote.names()
+        there = _stems(names)
+        self.used = bool(there) or any(map(tells_of_a_run, _health(remote, names).values()))
+        """Whether a refresh ever was there."""
+        self._there: dict[str, Snapshot | None] = {}
+        stems = sorted({*wanted} & {*there})
+        for some in (stems[at : at + AT_ONCE] for at in range(0, len(stems), AT_ONCE)):
+            raws = _by_stem(remote.get(f"{stem}.json" for stem in some))
+            due = [stem for stem, raw in raws.items() if not _is_here(root / stem, raw)]
+            for stem, data in _by_stem(remote.get(f"{stem}.csv" for stem in due)).items():
+                with suppress(CorruptSnapshotError):
+                    self._there[stem] = snapshot_of(data, raws[stem])
+
+    def read(self, slug: str, series: str, query_hash: str = "") -> Snapshot | None:
+        stem = self._stem(slug, series, query_hash).relative_to(self.root).as_posix()
+        return self._there.get(stem) or super().read(slug, series, query_hash)
 
 
 def _by_stem(found: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -64,6 +64,9 @@ def _read_store(text: str) -> str:
     if "://" in text and re.search(r"://[^/]*@|[?#]|::", text):
         what = "the address of a store holds no credentials and no query"
         raise wrong(what, "write s3://bucket/folder; credentials come from the environment")
+    if re.fullmatch(r"[^:/]*:/*|(file|local)://[^/].*", text):
+        # It would be another one for each folder that the command is called from.
+        raise wrong("the address of a store names no place", "write s3://bucket/folder or file:///srv/perfkb")
     return text
 
 

@@ -133,7 +133,7 @@ class Store:
         files = _pair(stem)
         while True:
             try:
-                return _snapshot_of(*files)
+                return snapshot_of(*files)
             except CorruptSnapshotError:
                 # A refresh may have come between the two files; what stays as it is, is corrupt.
                 before, files = files, _pair(stem)
@@ -198,16 +198,23 @@ class Store:
         return self.root / slug / (f"{series}@{query_hash}" if query_hash else series)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replaces a file: a reader, or a crash at any moment, finds the old or the new bytes."""
+def write_atomically(path: Path, data: bytes, *, new: bool = False) -> None:
+    """Replaces a file: a reader, or a crash at any moment, finds the old or the new bytes.
+
+    A `new` one must not be there yet: FileExistsError.
+    """
     handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        Path(temporary).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        if new:
+            os.link(temporary, path)
+            Path(temporary).unlink()
+        else:
+            Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -264,7 +271,8 @@ def is_of(data: bytes | None, raw: bytes) -> bool:
         return False
 
 
-def _snapshot_of(data: bytes | None, raw: bytes | None) -> Snapshot | None:
+def snapshot_of(data: bytes | None, raw: bytes | None) -> Snapshot | None:
+    """The snapshot that two files are; None where one of them is not there. Raises CorruptSnapshotError."""
     manifest = _manifest_of(data, raw)
     if manifest is None or data is None:
         return None

@@ -13,6 +13,8 @@ from tests.servers import HISTORY_END, LOADS, openmetrics_histogram, require, ru
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from tests.postgresql import PostgreSQL
+
 # The same examples on every machine and in every run; none may take longer than two seconds.
 settings.register_profile("perfkb", max_examples=100, derandomize=True, deadline=2000)
 settings.load_profile("perfkb")
@@ -25,6 +27,15 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     text = openmetrics_histogram("http_request_duration_seconds", LOADS, HISTORY_END)
     with running_prometheus(text, tmp_path_factory.mktemp("prometheus")) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> "Iterator[PostgreSQL]":
+    """A real PostgreSQL, whose database `metrics` is empty."""
+    from tests.postgresql import running_postgresql  # most tests need none of it
+
+    with running_postgresql() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -37,12 +37,13 @@ def require(program: str) -> str:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that the fault server got."""
+    """A request that the fault server got; `params` are those of the address and of a form."""
 
     path: str
     params: dict[str, str]
     headers: dict[str, str]
     body: bytes = b""
+    method: str = "GET"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:  # the name is http.server's
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        asked = Asked(parts.path, dict(parse_qsl(parts.query)), dict(self.headers.items()), body)
+        params = dict(parse_qsl(parts.query))
+        if self.headers.get("Content-Type") == "application/x-www-form-urlencoded":
+            params |= parse_qsl(body.decode())
+        asked = Asked(parts.path, params, dict(self.headers.items()), body, self.command)
         reply = self.fault_server.reply_to(asked)
         self.close_connection = True
         with suppress(OSError):  # a client may go, and often should

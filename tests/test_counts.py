@@ -228,7 +228,7 @@ def test_what_would_be_asked(root: Path) -> None:
     """A dry run names the counts as well."""
     known = at(root, NOON)
     (line,) = plan(known, wishes(known))
-    assert re.fullmatch(r"slow/reports_[0-9a-f]{12}: 1 steps from 2026-09-09 00:00 UTC, of helpdesk", line)
+    assert line == "reports 1 of slow (helpdesk): 1 steps from 2026-09-09 00:00 UTC, of helpdesk"
 
 
 def test_a_new_count_is_for_a_reviewer(root: Path, tmp_path: Path) -> None:
@@ -254,8 +254,31 @@ def test_at_the_front_door(root: Path, helpdesk: Helpdesk) -> None:
     assert "answers with status 400: no ***" in done.stderr
     assert TOKEN not in done.stdout + done.stderr
     status = perfkb("-C", root, "status", now=later).stdout
-    assert re.search(r"reports_[0-9a-f]{12} +failed +24 h old; The last refresh failed: ", status), status
+    assert re.search(r"  reports 1 of slow \(helpdesk\) +failed +24 h old; The last refresh failed: ", status), status
+    assert "helpdesk: reports 1 of slow (helpdesk) kept: stories/slow.md:5:5: " in done.stderr
     assert {name for _, name in read_health(root / ".snapshots")} == set(at(root, NOON).story("slow").counted)
+
+
+def test_what_a_person_reads(root: Path, helpdesk: Helpdesk, server: FaultServer) -> None:
+    """A count is told by its place in its story, in whichever story it shows up, and never by its hash."""
+    said = "{date: 2026-09-01, said: spins, customers: 1}"
+    more = f"title: Again\nstatus: reported\nsame_as: slow\nreports:\n  - {said}\n"
+    write(root, server.url, again=f"{more}  - {{source: helpdesk, query: 'tag:spins'}}\n")
+    told = []
+    for day in range(2):
+        now = int((NOON + day * DAY).timestamp())
+        told.append(perfkb("-C", root, "refresh", now=now, TOKEN=TOKEN).stderr)
+        told.append(perfkb("-C", root, "status", now=now).stdout)
+        told.append(perfkb("-C", root, "notify", "--dry-run", now=now).stdout)
+        helpdesk.reply = Reply(b"{}")
+    last = int((NOON + 2 * DAY).timestamp())
+    perfkb("-C", root, "refresh", now=last, TOKEN=TOKEN)
+    told.append(perfkb("-C", root, "notify", "--dry-run", now=last).stdout)
+    assert "reports 2 of again (helpdesk)  " in told[1]
+    assert "reports 2 of again (helpdesk) missing: " in told[0]
+    assert "reports 2 of again (helpdesk) failed 3 times in a row: " in told[-1]
+    assert "reports 1 of slow (helpdesk) failed 2 times in a row: " in told[-1]
+    assert not [text for text in told if "reports_" in text]
 
 
 def test_the_demo_counts(tmp_path: Path) -> None:

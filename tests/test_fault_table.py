@@ -5,7 +5,7 @@
 
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,11 +15,13 @@ import pytest
 
 from ingest import lanes
 from ingest.sources import http
-from tests.faults import databases
+from ingest.sources.sql import questions
+from tests.faults import databases, postgres
 from tests.faults.bases import LATER, NOW, Base, command, slug
 from tests.faults.databases import DatabaseCase
-from tests.faults.dialects import DIALECTS, FIRST, HOUR, LAST, Dialect, truth
+from tests.faults.dialects import DIALECTS, FIRST, FORMS, HOUR, LAST, Dialect, truth
 from tests.faults.table import ATTEMPTS, CASES, ELSEWHERE, SECRET, Case
+from tests.postgresql import PASSWORD, PostgreSQL
 from tests.servers import Asked, FaultServer, Reply, free_port
 
 TAKEN = ("fresh", "partial")
@@ -30,6 +32,13 @@ EACH = [
     for case in CASES
     for dialect in DIALECTS
     if dialect.kind in case.kinds
+]
+SENT = ("429, 503 with Retry-After", "500, 502, 504", "reset", "cut body", "400, 422", "401, 403", "redirect")
+"""Rows in which it could matter how a question was sent."""
+FORM = [
+    pytest.param(case, FORMS, id=f"{case.row}-{case.case}-form")
+    for case in CASES
+    if case.row in SENT and FORMS.kind in case.kinds
 ]
 BY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda each: each.kind)
 
@@ -56,6 +65,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr(lanes.Gate, "pause", lambda _, seconds: made.append(seconds))
     monkeypatch.setattr(lanes, "ATTEMPTS", ATTEMPTS)
     monkeypatch.setattr(http, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(questions, "MAX_ROWS", 1_000)
     return made
 
 
@@ -65,8 +75,9 @@ def refresh(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
     def run(base: Base, *numbers: int, now: datetime) -> int:
         return command(
-            monkeypatch, base.root, "refresh", *map(slug, numbers), now=now, environ={"TOKEN": f"Bearer {SECRET}"}
-        )
+            monkeypatch, base.root, "refresh", *map(slug, numbers), now=now,
+            environ={"TOKEN": f"Bearer {SECRET}", postgres.VARIABLE: PASSWORD},
+        )  # fmt: skip
 
     return run
 
@@ -98,7 +109,7 @@ def assert_true(base: Base, number: int) -> None:
         assert value == truth(number, start)
 
 
-@pytest.mark.parametrize(("case", "dialect"), EACH)
+@pytest.mark.parametrize(("case", "dialect"), [*EACH, *FORM])
 def test_row(
     case: Case,
     dialect: Dialect,
@@ -128,6 +139,7 @@ def test_row(
             assert_told(base, case, now)
             if case.where is None:
                 assert len(server.asked) - asked == (ATTEMPTS if case.then == "retried" else 1)
+                assert {each.method for each in server.asked} == {"POST" if dialect is FORMS else "GET"}
             assert_without_data(base, refresh(base, 2, now=now), now)
         assert case.pauses == () or pauses[: len(case.pauses)] == pytest.approx(case.pauses, abs=1.5)
 
@@ -188,42 +200,54 @@ def assert_without_data(base: Base, status: int, now: datetime) -> None:
     assert f"The last refresh failed: {health.reason}" in base.page(2, now)
 
 
-@BY_DIALECT
-def test_corrupt_stored_snapshot(dialect: Dialect, tmp_path: Path, refresh: Callable[..., int]) -> None:
+@pytest.fixture(params=[*DIALECTS, databases.DIALECT, postgres.DIALECT], ids=lambda each: each.name)
+def well(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Base]:
+    """A knowledge base with a story, whose server or database is well."""
+    base = Base(tmp_path, request.param)
+    base.stories([1])
+    if base.dialect is databases.DIALECT:
+        databases.fill(tmp_path / databases.FILE)
+        base.source(None, **databases.options())
+        yield base
+    elif base.dialect is postgres.DIALECT:
+        server = request.getfixturevalue("postgresql")
+        postgres.fill(server)
+        base.source(None, **postgres.options(server))
+        yield base
+    else:
+        with FaultServer(base.dialect.answer) as answering:
+            base.source(answering.url)
+            yield base
+
+
+def test_corrupt_stored_snapshot(well: Base, refresh: Callable[..., int]) -> None:
     """A damaged snapshot is a placeholder on the page, is kept beside, and is fetched again as far as it goes."""
-    base = Base(tmp_path, dialect)
-    base.stories([1])
-    with FaultServer(dialect.answer) as server:
-        base.source(server.url)
-        assert refresh(base, 1, now=NOW) == 0
-        path = base.store / slug(1) / "level.csv"
-        damaged = path.read_bytes().replace(b"8", b"9", 1)
-        path.write_bytes(damaged)
-        assert "The stored data cannot be trusted" in base.page(1, NOW)
-        assert refresh(base, 1, now=LATER) == 0
-    assert expected(LATER) - set(base.values(1)) <= expected(NOW)
-    assert_true(base, 1)
-    assert damaged in base.files(1).values()
-    assert "cannot be trusted" not in base.page(1, LATER)
+    assert refresh(well, 1, now=NOW) == 0
+    path = well.store / slug(1) / "level.csv"
+    damaged = path.read_bytes().replace(b"8", b"9", 1)
+    path.write_bytes(damaged)
+    assert "The stored data cannot be trusted" in well.page(1, NOW)
+    assert refresh(well, 1, now=LATER) == 0
+    assert expected(LATER) - set(well.values(1)) <= expected(NOW)
+    assert_true(well, 1)
+    assert damaged in well.files(1).values()
+    assert "cannot be trusted" not in well.page(1, LATER)
 
 
-@BY_DIALECT
-def test_query_edited_since_the_snapshot(dialect: Dialect, tmp_path: Path, refresh: Callable[..., int]) -> None:
+def test_query_edited_since_the_snapshot(well: Base, refresh: Callable[..., int]) -> None:
     """A page says that its data answers another query, until it is refreshed; the old data stays beside."""
-    base = Base(tmp_path, dialect)
-    base.stories([1])
-    with FaultServer(dialect.answer) as server:
-        base.source(server.url)
-        assert refresh(base, 1, now=NOW) == 0
-        before = base.files(1)
-        text = (tmp_path / "stories/nr-1.md").read_text().replace(dialect.query.format(1), dialect.query.format(3))
-        (tmp_path / "stories/nr-1.md").write_text(text)
-        assert "The query was changed after this data was fetched" in base.page(1, NOW)
-        assert base.files(1) == before
-        assert refresh(base, 1, now=LATER) == 0
-    assert "The query was changed" not in base.page(1, LATER)
-    assert set(base.values(1).values()) <= {truth(3, start) for start in expected(LATER)}
-    assert before["level.csv"] in base.files(1).values()
+    assert refresh(well, 1, now=NOW) == 0
+    before = well.files(1)
+    query = well.dialect.query
+    old, new = (query.format(1), query.format(3)) if query else ('"metric": "level"', '"metric": "level3"')
+    story = well.root / "stories/nr-1.md"
+    story.write_text(story.read_text().replace(old, new))
+    assert "The query was changed after this data was fetched" in well.page(1, NOW)
+    assert well.files(1) == before
+    assert refresh(well, 1, now=LATER) == 0
+    assert "The query was changed" not in well.page(1, LATER)
+    assert set(well.values(1).values()) <= {truth(3, start) for start in expected(LATER)}
+    assert before["level.csv"] in well.files(1).values()
 
 
 @BY_DIALECT
@@ -239,33 +263,74 @@ def test_redirects_are_not_followed(dialect: Dialect, tmp_path: Path, refresh: C
             assert other.asked == []
 
 
-@pytest.mark.parametrize("case", databases.CASES, ids=lambda each: f"{each.row}-{each.case}-sql")
-def test_row_of_a_database(
-    case: DatabaseCase, tmp_path: Path, pauses: list[float], refresh: Callable[..., int]
+def name_of(case: DatabaseCase) -> str:
+    return f"{case.row}-{case.case}-{case.column}"
+
+
+@pytest.mark.parametrize("case", databases.CASES, ids=name_of)
+def test_row_of_a_file(case: DatabaseCase, tmp_path: Path, pauses: list[float], refresh: Callable[..., int]) -> None:
+    """The same for DuckDB: a file that is harmed between two refreshes, and mended before the last one."""
+    path = tmp_path / databases.FILE
+    befall(
+        case,
+        Base(tmp_path, databases.DIALECT),
+        databases.options(),
+        path,
+        lambda: databases.fill(path),
+        pauses,
+        refresh,
+    )
+
+
+@pytest.mark.parametrize("case", postgres.CASES, ids=name_of)
+def test_row_of_a_server(
+    case: DatabaseCase,
+    postgresql: PostgreSQL,
+    tmp_path: Path,
+    pauses: list[float],
+    refresh: Callable[..., int],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """The same for a database: a file that is harmed between two refreshes, and mended before the third."""
-    base, path = Base(tmp_path, databases.DIALECT), tmp_path / databases.FILE
-    about: dict[str, Any] = {"connect": f"duckdb://{databases.FILE}", "measures": {"level": databases.MEASURE}}
-    base.stories([1])
+    """The same for a real PostgreSQL, of whose password nothing is told or kept."""
+    base, about = Base(tmp_path, postgres.DIALECT), postgres.options(postgresql)
+    befall(case, base, about, postgresql, lambda: postgres.fill(postgresql), pauses, refresh)
+    kept = [path.read_bytes() for path in base.store.rglob("*") if path.is_file()]
+    assert not any(PASSWORD.encode() in data for data in kept)
+    assert PASSWORD not in "".join(capfd.readouterr()) + base.page(1, LATER)
+
+
+def befall(
+    case: DatabaseCase,
+    base: Base,
+    about: Mapping[str, Any],
+    database: Any,
+    fill: Callable[[], None],
+    pauses: list[float],
+    refresh: Callable[..., int],
+) -> None:
+    """A database is harmed between two refreshes, and mended before the last one."""
+    base.stories([1, 2], **case.series)
     base.source(None, **about)
-    databases.fill(path)
+    fill()
     assert refresh(base, 1, now=NOW) == 0
-    before = base.files(1)
-    with case.harm(path):
-        base.source(None, case.timeout, **about)
-        status = refresh(base, 1, now=LATER)
+    before, now = base.files(1), LATER + case.later
+    with case.harm(database) as changes:
+        base.source(None, case.timeout, **{**about, **(changes or {})})
+        status = refresh(base, 1, now=now)
         if case.then in TAKEN:
             assert_taken(base, case, status)
         else:
             assert status == 1
             assert base.files(1) == before
-            assert_told(base, case, LATER)
+            assert_told(base, case, now)
             assert len(pauses) == (ATTEMPTS - 1 if case.then == "retried" else 0)
-    databases.fill(path)
+            assert_without_data(base, refresh(base, 2, now=now), now)
+    fill()
     base.source(None, **about)
-    assert refresh(base, 1, now=LATER + timedelta(hours=1)) == 0
-    assert base.values(1).keys() >= expected(LATER + timedelta(hours=1)) - gaps(case)
+    assert refresh(base, 1, 2, now=now + timedelta(hours=1)) == 0
+    assert base.values(1).keys() >= expected(now + timedelta(hours=1)) - gaps(case)
     assert_true(base, 1)
+    assert base.values(2).items() <= {start: truth(1, start) for start in range(FIRST, LAST, HOUR)}.items()
 
 
 def test_the_table_is_whole() -> None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import pandas as pd
 
 from ingest.errors import FetchError, UserError
@@ -22,6 +23,8 @@ from ingest.story import Series
 LARGEST = 1e100
 """Beyond this a value is a fault of its source, and no sum of such values could be told."""
 MOST_COUNTED = 1e12
+STRAY_COUNTS, STRAY_SHARE = 2, 0.1
+"""How far buckets may fall below those before them: counts a row, and a share of all."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def tidy(fetched: Fetched, window: Window) -> Fetched:
     """The answer with its rows in order, on the window's steps, and numbers only.
 
     A row with a value that is not finite, or beyond LARGEST, is a gap, never a zero. Raises FetchError where
-    two rows of one step contradict each other, or a row stands between the steps.
+    two rows of one step contradict each other, a row stands between the steps, or buckets are not cumulative.
     """
     rows = fetched.rows.astype("float64")
     rows.index = pd.DatetimeIndex(rows.index, name="time").tz_convert("UTC").as_unit("s")
@@ -145,7 +148,26 @@ def tidy(fetched: Fetched, window: Window) -> Fetched:
     if twice.any():
         what = f"two different values for the step at {present.index[twice][0].isoformat()}"
         raise FetchError(what, fault="answer")
+    _refuse_single_buckets(present)
     return Fetched(present, fetched.partial, fetched.warnings)
+
+
+def _refuse_single_buckets(rows: pd.DataFrame) -> None:
+    """Raises FetchError where counts fall from bucket to bucket: each was counted alone, or is below zero.
+
+    Buckets are scraped one after the other, and some servers extrapolate, so that a little is no sign.
+    """
+    buckets = [str(column) for column in rows.columns if str(column).startswith("le=")]
+    if not buckets:
+        return
+    buckets.sort(key=lambda column: float(column.removeprefix("le=")))
+    counts = rows[buckets].to_numpy()
+    known = np.where(np.isnan(counts), 0.0, counts)
+    falls = np.maximum.accumulate(np.maximum(known, 0.0), axis=1) - np.where(np.isnan(counts), np.inf, counts)
+    fall = np.maximum(falls, 0.0).sum(axis=0).max(initial=0.0)
+    if fall > max(STRAY_COUNTS * len(rows), STRAY_SHARE * known[:, -1].sum()):
+        what = "the buckets are not cumulative: each must count all values up to its bound, le=+Inf all there are"
+        raise FetchError(what, fault="answer")
 
 
 def bucket_columns(bounds: Iterable[str]) -> dict[str, str]:

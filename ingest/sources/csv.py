@@ -147,12 +147,19 @@ class _Table:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise self._wrong(raw[: error.start].count(b"\n") + 1, "this is not UTF-8") from None
+        self.ended = raw.endswith((b"\n", b"\r"))
         self.reader = csv.reader(io.StringIO(text, newline=""), strict=True)
 
     def rows(self, kind: Kind, window: Window) -> pd.DataFrame:
         """The rows of `window`, in the order of the file."""
         header = next(self._lines(), [])
         columns = self._columns(header, kind)
+        if not self.ended:
+            # Half of a number is a number.
+            raise FetchError(
+                f"{self.file}: the last line has no line break: is the file still being written? if not, give it one",
+                fault="answer",
+            )
         times: list[datetime] = []
         values: list[list[float]] = []
         for cells in self._lines():

@@ -18,12 +18,12 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Thread
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from pydantic import AfterValidator, Field
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import HTTPError, LocationValueError, NameResolutionError, NewConnectionError
 from urllib3.exceptions import TimeoutError as SlowError
 
 from ingest.errors import FetchError, UserError
@@ -36,6 +36,8 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 CHUNK = 64 * 1024
 CONNECT_SECONDS = 10.0
+LONGEST_ADDRESS = 4000
+"""Bytes of an address that every proxy lets through; many refuse one of 8,192 with 414."""
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 LONGEST_SAID = 4000
 LONGEST_MESSAGE = 300
@@ -89,7 +91,7 @@ class Answer:
 
 
 class Client:
-    """GET requests to one server, from any number of threads."""
+    """Requests to one server, from any number of threads."""
 
     def __init__(
         self,
@@ -123,6 +125,14 @@ class Client:
     def get(self, path: str, params: Mapping[str, str], deadline: float) -> Answer:
         """The whole answer to a GET of `path` below the address; raises FetchError."""
         return self._within(deadline, self._ask, "GET", self.url + path, self._asking, params=dict(params))
+
+    def get_or_post(self, path: str, params: Mapping[str, str], deadline: float) -> Answer:
+        """The same for an API that reads forms as well: a POST where the address would be too long for proxies."""
+        form = urlencode(params).encode()
+        if len(self.url) + len(path) + 1 + len(form) <= LONGEST_ADDRESS:
+            return self.get(path, params, deadline)
+        headers = {**self._asking, "Content-Type": "application/x-www-form-urlencoded"}
+        return self._within(deadline, self._ask, "POST", self.url + path, headers, data=form)
 
     def search(self, path: str, params: Mapping[str, str], body: object, deadline: float) -> Answer:
         """The whole answer to a POST, for an API that reads its questions as JSON; raises FetchError."""
@@ -255,7 +265,8 @@ class Client:
             return FetchError(f"{self.place} cannot be reached", retry=True)
         if isinstance(error, (requests.Timeout, SlowError, TimeoutError)):
             return FetchError(f"{self.place} did not answer in full within {self.timeout:g} s", retry=True)
-        if isinstance(error, (requests.ConnectionError, HTTPError)):
+        no_address = isinstance(error, LocationValueError)
+        if isinstance(error, (requests.ConnectionError, HTTPError)) and not no_address:
             return self._cut_off()
         kind = type(error).__name__
         return FetchError(f"{self.place} cannot be asked ({kind}); look at its address and certificates")

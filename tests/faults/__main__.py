@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from tests.faults import databases
+from tests.faults import databases, postgres
 from tests.faults.databases import DatabaseCase
 from tests.faults.table import CASES, ELSEWHERE, KINDS
 
@@ -43,10 +43,11 @@ class Report:
     def _place(self, item: pytest.Item) -> tuple[str, str] | None:
         params: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
         name = getattr(item, "originalname", item.name)
-        if isinstance(params.get("case"), DatabaseCase):
-            return params["case"].row, databases.KIND
-        if "dialect" in params and ("case" in params or name in OTHERS):
-            return (params["case"].row if "case" in params else OTHERS[name]), params["dialect"].kind
+        case, dialect = params.get("case"), params.get("dialect") or params.get("well")
+        if isinstance(case, DatabaseCase):
+            return case.row, case.column
+        if dialect and (case or name in OTHERS):
+            return (case.row if case else OTHERS[name]), dialect.name
         for row, test in ELSEWHERE.items():
             if item.nodeid.partition("[")[0].startswith(test):
                 return row, EVERY
@@ -54,10 +55,9 @@ class Report:
 
     def lines(self) -> list[str]:
         """The table: how many ways of each fault were held, of how many."""
-        kinds = (*KINDS, databases.KIND, EVERY)
-        rows = dict.fromkeys(
-            [*(each.row for each in CASES), *(each.row for each in databases.CASES), *OTHERS.values(), *ELSEWHERE]
-        )
+        kinds = (*KINDS, databases.KIND, postgres.KIND, EVERY)
+        cases = [each.row for each in CASES] + [each.row for each in (*databases.CASES, *postgres.CASES)]
+        rows = dict.fromkeys([*cases, *OTHERS.values(), *ELSEWHERE])
         made = [f"{'':40}{''.join(f'{kind:>12}' for kind in kinds)}"]
         for row in rows:
             cells = (f"{self.passed[row, kind]}/{there}" if (there := self.there[row, kind]) else "" for kind in kinds)

@@ -1,11 +1,13 @@
-"""The rows of the fault table that befall a database: what happens to a DuckDB file between two refreshes."""
+"""The rows of the fault table that befall a DuckDB file: what happens to it between two refreshes."""
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -13,13 +15,26 @@ from tests.faults.bases import LATER
 from tests.faults.dialects import FIRST, HOUR, LAST, Dialect, truth
 from tests.faults.table import Then
 
-KIND = "sql"
+KIND = "duckdb"
 FILE = "data/warehouse.duckdb"
-MEASURE = {"sql": "SELECT time, value FROM level"}
-DIALECT = Dialect(KIND, {}, "", lambda _: [], lambda _: b"", series={"metric": "level", "query": None})
+MEASURES = {
+    "level": {"sql": "SELECT time, value FROM level"},
+    "level3": {"sql": f"SELECT time, value + {truth(3, 0) - truth(1, 0)} AS value FROM level"},  # noqa: S608
+}
+"""What is asked for of series 1, and by other SQL of series 3."""
 AT = int(LATER.timestamp()) // HOUR * HOUR - 2 * HOUR
 
-Harm = Callable[[Path], AbstractContextManager[None]]
+Harm = Callable[[Any], AbstractContextManager[Mapping[str, Any] | None]]
+"""Does something to a database; what it gives are keys of sources.yml that are others for as long."""
+
+
+def dialect(column: str) -> Dialect:
+    """That of a database of its own column, which is asked for no numbers in words."""
+    measure = {"metric": "level", "query": None}
+    return Dialect("sql", {}, "", lambda _: [], lambda _: b"", series=measure, column=column)
+
+
+DIALECT = dialect(KIND)
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,14 @@ class DatabaseCase:
     said: str = ""
     wrong: tuple[int, ...] = ()
     timeout: str = "20s"
+    series: Mapping[str, Any] = field(default_factory=dict)
+    later: timedelta = timedelta(0)
+    column: str = KIND
+
+
+def options(measures: Mapping[str, Any] = MEASURES) -> dict[str, Any]:
+    """The keys of sources.yml."""
+    return {"connect": f"duckdb://{FILE}", "measures": measures}
 
 
 def fill(path: Path) -> None:
@@ -127,5 +150,6 @@ CASES = (
                  timeout="300ms"),
     DatabaseCase("SQL timeout or lock", "the file is locked", locked, "retried", "is locked"),
     DatabaseCase("huge body, gzip bomb", "too many rows",
-                 does("INSERT INTO level SELECT time, range FROM level, range(1000)"), "kept"),
+                 does("INSERT INTO level SELECT time, range FROM level, range(1000)"), "kept",
+                 "has more than 1,000 rows"),
 )  # fmt: skip

@@ -7,7 +7,7 @@ faults of the table are told in rows, and so hold for every dialect.
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +44,13 @@ class Dialect:
     json: bool = True
     series: dict[str, Any] = field(default_factory=dict)
     """More keys of a series."""
+    column: str = ""
+    """Its column of the table, if that is not its kind."""
+
+    @property
+    def name(self) -> str:
+        """The column of the table that it stands in."""
+        return self.column or self.kind
 
     def number(self, asked: Asked) -> int:
         """Of the series that is asked for."""
@@ -97,8 +104,11 @@ NAMED = {
     "value": "is", "error": "error", "partial": "isPartial",
 }  # fmt: skip
 
+PROMETHEUS = Dialect("prometheus", {}, "q{}", _prometheus_steps, _prometheus_body)
+FORMS = replace(PROMETHEUS, query=f"q{{}} # {'ü' * 700}")
+"""The same with queries that are too long for an address, and so are sent as a form."""
 DIALECTS = (
-    Dialect("prometheus", {}, "q{}", _prometheus_steps, _prometheus_body),
+    PROMETHEUS,
     Dialect("csv", {}, "q{}.csv", _all_steps, _csv_body, query_faults=(404, 410), json=False),
     Dialect("http-json", {"queries": {"level": NAMED}}, "q{}", _json_steps, _json_body, series={"metric": "level"}),
 )

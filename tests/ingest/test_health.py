@@ -118,7 +118,8 @@ ENTRY = '{"story": "a", "series": "b", "source": "c", "state": "kept", "at": "20
         '{"series": 3}',
         '{"series": [3]}',
         '{"series": [{"story": "a"}]}',
-        '{"series": [' + ENTRY + ', "surprise": 1}]}',
+        '{"series": [' + ENTRY + ', "failures": "3"}]}',
+        '{"series": [' + ENTRY + ', "reason": 5}]}',
         '{"series": [' + ENTRY.replace("2026-11-01", "yesterday") + "}]}",
         '{"series": [' + ENTRY.replace('"2026-11-01T06:00:00+00:00"', "5") + "}]}",
         '{"series": [' + ENTRY.replace('"a"', "[]") + "}]}",
@@ -138,3 +139,9 @@ def test_a_whole_entry_is_no_damage(tmp_path: Path) -> None:
     """The damaged entries above are damaged by nothing else than what they name."""
     (tmp_path / HEALTH_FILE).write_text('{"series": [' + ENTRY + "}]}")
     assert list(read_health(tmp_path)) == [("a", "b")]
+
+
+def test_keys_of_a_later_version(tmp_path: Path) -> None:
+    """A key that is not known yet costs nothing of what is."""
+    (tmp_path / HEALTH_FILE).write_text('{"series": [' + ENTRY + ', "failures": 3, "surprise": 1}]}')
+    assert read_health(tmp_path)["a", "b"].failures == 3

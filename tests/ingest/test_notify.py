@@ -94,8 +94,12 @@ def test_one_series(base: Base, fault: str) -> None:
 def test_a_gain(base: Base, monkeypatch: pytest.MonkeyPatch, standing: str | None, told: list[str]) -> None:
     """A gain that eroded or is gone is told with its day."""
     fix = SimpleNamespace(fix=SimpleNamespace(id="batch"), standing=standing, since="2026-10-20")
-    facts = SimpleNamespace(slug="slow", fixes={"batch": fix})
-    monkeypatch.setattr(notify, "load_facts", lambda *_: [facts])
+    (base.root / "stories/seen-by-nobody.md").write_text("---\ntitle: Draft\nstatus: reported\ndraft: true\n---\n")
+    monkeypatch.setattr(
+        notify,
+        "load_facts",
+        lambda _, __, stories: [SimpleNamespace(slug=each.slug, fixes={"batch": fix}) for each in stories],
+    )
     assert base.news() == [f"The gain of slow/batch {words} since 2026-10-20" for words in told]
 
 

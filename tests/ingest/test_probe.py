@@ -182,3 +182,13 @@ def test_a_store_that_lies_elsewhere(tmp_path: Path) -> None:
     told = "store credentials refused s3://kb/perf does not accept our credentials; they have expired"
     assert " ".join(lines[0].split()) == told
     assert SECRET not in "".join(lines)
+
+
+def test_a_store_that_lists_nothing(tmp_path: Path) -> None:
+    """An address at which nobody answers is not called well because a library finds nothing in it."""
+    (tmp_path / "stories").mkdir()
+    (tmp_path / "site-config").mkdir()
+    (tmp_path / "site-config/knowledge-base.yml").write_text(f"store: http://127.0.0.1:{free_port()}/kb\n")
+    done = perfkb("-C", tmp_path, "status", "--probe")
+    assert done.returncode == 1
+    assert "no answer" in done.stdout.splitlines()[0]

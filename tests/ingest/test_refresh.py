@@ -199,6 +199,14 @@ def states(result: Result) -> dict[str, str]:
 # What is asked for
 
 
+@pytest.mark.usefixtures("fake")
+def test_a_history_of_less_than_a_step(tmp_path: Path) -> None:
+    """The last step is asked for at least: a series of which nothing is due would be fresh, and never have data."""
+    base = Base(tmp_path, "fake: {kind: fake, history: 0s}\n")
+    base.story(p95=latency())
+    assert only(base.refresh()).new_rows == 1
+
+
 def test_the_first_run_asks_for_the_history(base: Base, fake: Fake) -> None:
     """A series without data is asked for as far as the source's history reaches, up to the last full step."""
     result = base.refresh()
@@ -1072,7 +1080,7 @@ def test_a_file_that_grows(tmp_path: Path) -> None:
     assert only(base.refresh(now=NOW + 2 * HOUR)).new_rows == 2
     assert base.values() == list(range(50))
     before = base.files("slow")
-    path.write_text("\n".join(["time,value", *lines, "fast,1"]))
+    path.write_text("\n".join(["time,value", *lines, "fast,1", ""]))
     result = base.refresh(now=NOW + 3 * HOUR)
     assert only(result).state == "kept"
     assert "a.csv:52: 'fast' is not a date and time" in only(result).reason
@@ -1210,7 +1218,7 @@ def test_the_summary() -> None:
         kept("logs", 22, "a.csv is not a file", "missing"),
         Outcome("slow", "fine", "prod", "fresh", ""),
     ]
-    assert list(summary(outcomes)) == [
+    assert list(summary(outcomes, "{}/{}".format)) == [
         "logs: 2 series missing: a.csv is not a file",
         "  slow/s21, slow/s22",
         "prod: slow/s20 kept: stories/slow.md:5:3: parse error",

@@ -1,10 +1,12 @@
 """A store that lies elsewhere: on a real S3-compatible server, and where fsspec reaches without one."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from ingest.errors import BusyError, UserError
+from ingest.knowledge import read_knowledge_base
+from ingest.refresh import refresh, wishes
 from ingest.remote import LEASE, Remote, copy_here, copy_there, lease
 from ingest.snapshots import CorruptSnapshotError, Snapshot, Store, make_snapshot
 from tests.commands import files_of, perfkb, succeed
@@ -215,6 +219,41 @@ def test_a_write_that_breaks_off(s3: str, tmp_path: Path, puts: int, monkeypatch
     assert values_of(Store(tmp_path / "first")) == values_of(other)
 
 
+def test_a_torn_object_costs_nothing_that_is_here(s3: str, tmp_path: Path) -> None:
+    """What is whole here stays where its other half was lost elsewhere, and the next write mends that."""
+    store = written(s3, tmp_path / "first", 1, 2)
+    whole = Remote(s3).get(["slow/p95.csv"])["slow/p95.csv"]
+    Remote(s3).put("slow/p95.csv", whole[:-3])
+    copy_here(Remote(s3), store)
+    assert values_of(store) == [1, 2]
+    store.write("slow", "p95", snapshot(1, 2, 3))
+    other = Store(tmp_path / "second")
+    copy_here(Remote(s3), other)
+    assert values_of(other) == [1, 2, 3]
+
+
+def test_a_folder_gets_whole_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder elsewhere a file is replaced, never written into; what a crash leaves is swept, and is no lease."""
+    remote, folder = Remote(f"file://{tmp_path}/elsewhere"), tmp_path / "elsewhere"
+    remote.put("slow/p95.csv", b"old")
+    os.link(folder / "slow/p95.csv", tmp_path / "old")
+    remote.put("slow/p95.csv", b"new")
+    assert [path.read_bytes() for path in (tmp_path / "old", folder / "slow/p95.csv")] == [b"old", b"new"]
+
+    def crash(_: int) -> None:
+        raise OSError(5, "the machine is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", crash)
+        with pytest.raises(OSError, match="does not do"), lease(remote, HOUR):
+            pass
+    (folder / "slow/.tmp-x").write_bytes(b"ne")
+    with lease(remote, HOUR):
+        assert remote.names() == ["lease.json", "slow/.tmp-x", "slow/p95.csv"]
+        remote.sweep()
+        assert remote.names() == ["lease.json", "slow/p95.csv"]
+
+
 def test_a_copy_while_somebody_writes(s3: str, tmp_path: Path) -> None:
     """A copy that is made beside a writer holds whole snapshots, each time."""
     store = written(s3, tmp_path / "first", 0)
@@ -301,6 +340,7 @@ def test_a_lease_without_sense(url: str) -> None:
     [
         ("nosuch://x/y", "this is not the address of a store"),
         ("abfs://x/y", "a store at abfs:// needs a library that is not installed"),
+        ("github://x/y", "this is not the address of a store"),
     ],
 )
 def test_an_unknown_kind_of_store(address: str, told: str) -> None:
@@ -411,6 +451,49 @@ def test_only_the_copy(s3: str, tmp_path: Path) -> None:
     assert "the store is a folder here already" in perfkb("-C", other, "refresh", "--copy-store").stderr
 
 
+def dry(root: Path, store: str, *options: str, hours: int = 1) -> str:
+    """What a dry run says; it leaves no trace, neither here nor elsewhere."""
+    remote = Remote(store)
+    before = files_of(root), remote.get(remote.names())
+    done = perfkb("-C", root, "refresh", "--dry-run", *options, now=at(NOW + hours * HOUR))
+    assert (files_of(root), remote.get(remote.names())) == before
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("url", ["s3", "folder"], indirect=True)
+def test_a_plan_from_elsewhere(url: str, tmp_path: Path) -> None:
+    """A dry run plans from what the store has, on a machine without a copy, and on one whose copy is old."""
+    first, other = (knowledge_base(tmp_path / name, url) for name in "ab")
+    assert dry(other, url) == (
+        f"perfkb: {url}: the store is empty, and data is expected in it: was it restored? "
+        "(if this is the first run, say so: perfkb refresh --first-run)\n"
+    )
+    assert dry(other, url, "--first-run") == "slow/p95: 96 steps from 2026-09-06 13:00 UTC, of demo\n"
+    succeed("-C", first, "refresh", "--first-run", now=at(NOW))
+    assert dry(other, url) == "slow/p95: 1 steps from 2026-09-10 12:00 UTC, of demo\n"
+    succeed("-C", other, "refresh", "--copy-store", now=at(NOW))
+    succeed("-C", first, "refresh", now=at(NOW + 2 * HOUR))
+    assert dry(other, url, hours=3) == "slow/p95: 1 steps from 2026-09-10 14:00 UTC, of demo\n"
+    assert dry(other, url, hours=2) == "slow/p95: nothing is due, of demo\n"
+
+
+def test_a_plan_of_what_is_torn(s3: str, tmp_path: Path) -> None:
+    """What cannot be read elsewhere is planned as a refresh would find it: by what is whole here, or anew."""
+    first, other = (knowledge_base(tmp_path / name, s3) for name in "ab")
+    succeed("-C", first, "refresh", "--first-run", now=at(NOW))
+    Remote(s3).put("slow/p95.csv", b"time,value\n")
+    assert dry(first, s3) == "slow/p95: 1 steps from 2026-09-10 12:00 UTC, of demo\n"
+    assert dry(other, s3) == "slow/p95: 96 steps from 2026-09-06 13:00 UTC, of demo\n"
+
+
+def test_a_plan_without_its_store(s3: str, tmp_path: Path) -> None:
+    """A store that cannot be reached is told in one line."""
+    root = knowledge_base(tmp_path / "kb", s3)
+    away = f"http://127.0.0.1:{free_port()}"
+    done = perfkb("-C", root, "refresh", "--dry-run", now=at(NOW), AWS_ENDPOINT_URL=away)
+    assert (done.returncode, done.stderr) == (2, f"perfkb: {s3}: the store cannot be read: {s3} cannot be reached\n")
+
+
 def test_two_machines_at_once(s3: str, tmp_path: Path) -> None:
     """A second run ends with 75 while another machine has the lease, and says which."""
     root = knowledge_base(tmp_path / "kb", s3)
@@ -420,6 +503,26 @@ def test_two_machines_at_once(s3: str, tmp_path: Path) -> None:
     assert done.returncode == 75
     assert f"{s3}: another refresh is running, on " in done.stderr
     assert perfkb("-C", root, "refresh", now=at(NOW + HOUR)).returncode == 0
+
+
+def test_the_lease_of_a_run(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lasts for as long as the slowest source may take, whose last attempt may begin as its budget ends."""
+    root, taken = knowledge_base(tmp_path / "kb", s3), []
+    sources = "slow: {kind: csv, path: data, budget: 30m, timeout: 50m}\ndemo: {kind: demo, budget: 40m}\n"
+    (root / "site-config/sources.yml").write_text(sources)
+    (root / "stories/other.md").write_text(
+        "---\ntitle: O\nstatus: reported\ntelemetry: {a: {source: slow, kind: gauge, query: a.csv}}\n---\n"
+    )
+
+    @contextmanager
+    def noted(_: Remote, longest: timedelta) -> Iterator[None]:
+        taken.append(longest)
+        yield
+
+    monkeypatch.setattr("ingest.refresh.lease", noted)
+    base = read_knowledge_base(root, {"SOURCE_DATE_EPOCH": str(at(NOW))})
+    refresh(base, wishes(base), {}, first_run=True)
+    assert taken == [timedelta(minutes=90)]
 
 
 def test_a_store_that_goes_down(s3: str, tmp_path: Path) -> None:
@@ -433,6 +536,15 @@ def test_a_store_that_goes_down(s3: str, tmp_path: Path) -> None:
     assert done.stderr == f"perfkb: {s3}: the store cannot be written: {s3} cannot be reached\n"
     assert files_of(root / ".snapshots") == before
     assert "fresh" in succeed("-C", root, "status", now=at(NOW + HOUR))
+
+
+@pytest.mark.parametrize("address", ["s3://", "file://", "memory:///", "file://elsewhere", "local://a/b"])
+def test_an_address_without_a_place(tmp_path: Path, address: str) -> None:
+    """A folder that depends on where the command is called, such as the whole repository, is no store."""
+    root = knowledge_base(tmp_path / "kb", address)
+    done = perfkb("-C", root, "refresh", now=at(NOW))
+    assert done.returncode == 2
+    assert "store: the address of a store names no place (write s3://bucket/folder or " in done.stderr
 
 
 def test_the_address_of_a_store(tmp_path: Path) -> None:

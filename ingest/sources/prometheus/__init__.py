@@ -158,7 +158,7 @@ class _Attempt:
             # What nobody waits for any more should not keep the server busy.
             "timeout": f"{self.client.timeout:.3f}",
         }
-        return self.client.get("/api/v1/query_range", params, self.deadline)
+        return self.client.get_or_post("/api/v1/query_range", params, self.deadline)
 
 
 def _split(window: Window, points: int) -> Iterator[Window]:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock, Thread
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from ingest.errors import Fault, UserError
 from ingest.fields import is_unprintable
@@ -20,6 +20,8 @@ from ingest.sources.sql.questions import Type
 
 GRACE = 3.0
 """How many seconds a cancelled query has to end before its connection is given up."""
+AGAIN = 0.2
+"""So many seconds later it is cancelled once more."""
 LONGEST_MESSAGE = 300
 
 _NO_SECRETS = Secrets()
@@ -85,27 +87,27 @@ class Session:
         self.engine = engine
         self.timeout = timeout
         self._idle: list[Connection] = []
+        self._busy: set[_Attempt[Any]] = set()
         self._lock = Lock()
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns; raises OverdueError at the time limit, and otherwise what `work` raises."""
-        attempt = _Attempt(self, time.monotonic() + self.timeout)
-        future: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(attempt.run(work))
-            except Exception as error:
-                future.set_exception(error)
-
-        Thread(target=run, daemon=True).start()
+        attempt = _Attempt(self, work, time.monotonic() + self.timeout)
+        future = attempt.future
+        with self._lock:
+            self._busy.add(attempt)
+        Thread(target=attempt, daemon=True).start()
         wait([future], self.timeout)
         if not future.done():
-            attempt.overdue = True
-            Thread(target=attempt.cancel, daemon=True).start()
-            wait([future], GRACE)
+            attempt.give_up()
+            if attempt.connection:
+                wait([future], GRACE)
             raise OverdueError
         return future.result()
+
+    def ended(self, attempt: "_Attempt[Any]") -> None:
+        with self._lock:
+            self._busy.discard(attempt)
 
     def take(self, seconds: float) -> Connection:
         with self._lock:
@@ -126,24 +128,43 @@ class Session:
                 connection.close()
 
     def close(self) -> None:
+        """Ends what is still being asked, and frees all there is."""
+        with self._lock:
+            busy = [*self._busy]
+        for attempt in busy:
+            attempt.give_up()
+        # One that has no connection yet cannot be cancelled.
+        wait([attempt.future for attempt in busy if attempt.connection], GRACE)
         self.forget()
-        self.engine.close()
+        if all(attempt.future.done() for attempt in busy):
+            # It would wait for whoever does not let himself be cancelled; the end of the process does not.
+            self.engine.close()
 
 
-class _Attempt:
-    """One piece of work, and the connection that does it."""
+class _Attempt(Generic[T]):
+    """One piece of work, and the connection that does it; called, it puts what comes of it into `future`."""
 
-    def __init__(self, session: Session, deadline: float) -> None:
+    def __init__(self, session: Session, work: Callable[[Connection], T], deadline: float) -> None:
         self.session = session
+        self.work = work
         self.deadline = deadline
+        self.future: Future[T] = Future()
         self.overdue = False
         self.connection: Connection | None = None
 
-    def run(self, work: Callable[[Connection], T]) -> T:
+    def __call__(self) -> None:
+        try:
+            self.future.set_result(self._run())
+        except Exception as error:
+            self.future.set_exception(error)
+        finally:
+            self.session.ended(self)
+
+    def _run(self) -> T:
         self.connection = connection = self.session.take(self._left())
         try:
             connection.begin(self._left())
-            result = work(connection)
+            result = self.work(connection)
             connection.end()
         except BaseException:
             self.session.forget()
@@ -157,10 +178,19 @@ class _Attempt:
             self.session.give_back(connection)
         return result
 
-    def cancel(self) -> None:
-        if self.connection:
-            with suppress(Exception):
-                self.connection.cancel()
+    def give_up(self) -> None:
+        """Cancels the work, without waiting for its end."""
+        self.overdue = True
+        Thread(target=self._cancel, daemon=True).start()
+
+    def _cancel(self) -> None:
+        until = time.monotonic() + GRACE
+        # Between two statements there is nothing to cancel, and the next one would run on.
+        while not self.future.done() and time.monotonic() < until:
+            if self.connection:
+                with suppress(Exception):
+                    self.connection.cancel()
+            wait([self.future], AGAIN)
 
     def _left(self) -> float:
         left = self.deadline - time.monotonic()

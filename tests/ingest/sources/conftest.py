@@ -1,4 +1,4 @@
-"""Databases, each started once."""
+"""Spark, started once."""
 
 import importlib.util
 import os
@@ -7,15 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.postgresql import PostgreSQL, running_postgresql
 from tests.servers import require
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    """A real PostgreSQL, whose database `metrics` is empty."""
-    with running_postgresql() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

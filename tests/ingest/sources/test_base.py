@@ -76,6 +76,47 @@ def test_a_histogram_needs_its_total() -> None:
     assert tidied["le=1"].isna().tolist() == [False, True]
 
 
+def histogram(*rows: tuple[float, ...]) -> Fetched:
+    """Buckets up to 1, up to 2 and all, hour by hour."""
+    columns = ["le=+Inf", "le=1", "le=2"]
+    index = pd.DatetimeIndex([START + n * HOUR for n in range(len(rows))], tz="UTC")
+    return Fetched(pd.DataFrame(rows, index=index, columns=columns).assign(sum=1.0))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(20, 50, 30)],  # each bucket counted alone
+        [(20, 0, 30)],
+        [(0, 0, 3)],
+        [(100, 20, -30)],
+        [(-5, -5, -5)],
+        [(40, 40, 40), (40, 40, 20), (40, 40, math.nan)],
+    ],
+)
+def test_buckets_that_are_not_cumulative(rows: list[tuple[float, ...]]) -> None:
+    """Counts that fall from bucket to bucket would make every quantile too small: they are no answer."""
+    with pytest.raises(FetchError, match="the buckets are not cumulative") as caught:
+        tidy(histogram(*rows), WINDOW)
+    assert (caught.value.fault, caught.value.retry) == ("answer", False)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(0, 0, 0)],
+        [(10, 10, 10), (10, 4, 10)],
+        [(9, 11, 10), (10, 4, 8)],  # scraped one after the other
+        [(1000, 950, 940), (1000, 950, 1040)],
+        [(10, math.nan, 4), (10, 5, math.nan)],  # born later
+        [],
+    ],
+)
+def test_buckets_that_stray(rows: list[tuple[float, ...]]) -> None:
+    """A count that is a little less than the one before it is as real servers count."""
+    assert len(tidy(histogram(*rows), WINDOW).rows) == len(rows)
+
+
 def test_nothing() -> None:
     """An empty answer stays empty."""
     assert tidy(fetched([]), WINDOW).rows.empty

@@ -1,4 +1,5 @@
 import gzip
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -218,10 +219,27 @@ def test_faults_over_http(tmp_path: Path, reply: Reply, retry: bool, fault: str)
     assert (caught.value.retry, caught.value.fault) == (retry, fault)
 
 
-@pytest.mark.parametrize("reply", [Reply(TEXT, length=False), Reply(TEXT.rstrip())])
-def test_a_whole_file_over_http(tmp_path: Path, reply: Reply) -> None:
-    """A known length or a last line break is enough to know that a file is whole."""
-    with FaultServer({"/checkout.csv": reply}) as server:
+def test_a_file_that_is_being_written(tmp_path: Path) -> None:
+    """Cut at any byte, a file is refused or lacks rows: half of the number 12 never becomes a value."""
+    for end in range(len(TEXT) + 1):
+        path = tmp_path / "data/checkout.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(TEXT[:end])
+        with suppress(FetchError):
+            found = source(tmp_path).fetch(series(), WINDOW).rows["value"].tolist()
+            assert found == [12.0, 13.0][: len(found)]
+            assert TEXT[:end].endswith(b"\n")
+    with FaultServer({"/checkout.csv": Reply(TEXT.rstrip())}) as server:
+        files = source(tmp_path, url=server.url)
+        with pytest.raises(FetchError, match=r"checkout\.csv: the last line has no line break: is") as caught:
+            files.fetch(series(), WINDOW)
+        files.close()
+    assert (caught.value.retry, caught.value.fault) == (False, "answer")
+
+
+def test_a_whole_file_over_http(tmp_path: Path) -> None:
+    """A last line break is enough to know that a file is whole."""
+    with FaultServer({"/checkout.csv": Reply(TEXT, length=False)}) as server:
         files = source(tmp_path, url=server.url)
         assert len(files.fetch(series(), WINDOW).rows) == 2
         files.close()

@@ -158,6 +158,14 @@ def test_an_unknown_host() -> None:
     assert caught.value.retry
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.example", "\u2603.\u00fc"])
+def test_a_host_that_cannot_be_one(host: str) -> None:
+    """A name that no name server could know is told as that, once: trying again mends no slip."""
+    with pytest.raises(FetchError, match=r"cannot be asked \(.*\); look at its address") as caught:
+        ask(f"http://{host}:9090")
+    assert not caught.value.retry
+
+
 def test_no_tls() -> None:
     """A server that does not speak TLS gives an error, and no page of library text."""
     with FaultServer({}) as server, pytest.raises(FetchError, match="no safe connection"):

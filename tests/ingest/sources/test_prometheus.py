@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ingest.errors import FetchError, UserError
 from ingest.sources import prometheus as module
 from ingest.sources.base import Fetched, Window, tidy
+from ingest.sources.http import Client
 from ingest.sources.prometheus import PrometheusOptions, PrometheusSource
 from ingest.story import Series
 from ingest.units import parse_duration
@@ -217,6 +218,26 @@ def test_an_outage_in_victoria_metrics(tmp_path: Path) -> None:
     assert second.to_dict() == {days[1].start + n * HOUR: 419 if n == 6 else 60 for n in range(6, 24)}
 
 
+def long_query(*routes: str) -> Series:
+    """A gauge of routes among so many others that no address has room for them."""
+    text = "|".join([*routes, *(f"/nowhere/{n}/käse" for n in range(200))])
+    return series("gauge", query=f'sum(increase({METRIC}_count{{route=~"{text}"}}[1h]))')
+
+
+@pytest.mark.parametrize("run", [running_prometheus, running_victoria_metrics])
+def test_a_long_query(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query that no proxy would let through in an address is sent as a form, and answered alike."""
+    text = openmetrics_histogram(
+        METRIC, [Load({"route": "/campaigns"}), Load({"route": "/other"})], HISTORY_END, 4 * DAY
+    )
+    with run(text, tmp_path) as url:
+        short = fetch(url, series("gauge", query=f'sum(increase({METRIC}_count{{route="/campaigns"}}[1h]))'), last(2))
+        monkeypatch.setattr(Client, "get", None)
+        found = fetch(url, long_query("/campaigns"), last(2))
+    assert len(found.rows) == 48
+    pd.testing.assert_frame_equal(found.rows, short.rows, check_exact=True)
+
+
 @contextmanager
 def limited_prometheus(folder: Path, text: str, samples: int) -> Iterator[str]:
     inner = folder / str(samples)
@@ -318,6 +339,33 @@ def test_more_parameters() -> None:
     assert asked.headers["X-Scope-OrgID"] == "a|b"
     with pytest.raises(ValueError, match="`step` is for perfkb to ask"):
         PrometheusOptions.model_validate({"url": "http://h", "params": {"step": "1"}})
+
+
+def test_what_is_sent_as_a_form() -> None:
+    """An address of up to 4,000 bytes is a GET; from there on all that is asked stands in the body of a POST."""
+    with FaultServer({PATH: matrix(points(["1"]))}) as server, source(server.url, params={"dedup": "true"}) as prod:
+        for length in (3_400, 3_900, 4_000):
+            prod.fetch(series("gauge", query="x" * length), WINDOW)
+    got, *posted = server.asked
+    assert [each.method for each in server.asked] == ["GET", "POST", "POST"]
+    for each in posted:
+        assert {**got.params, "query": "", "timeout": ""} == {**each.params, "query": "", "timeout": ""}
+        assert set(each.params["query"]) == {"x"}
+        assert each.params["dedup"] == "true"
+        assert len(each.body) > 3_900
+        assert each.headers["Content-Type"] == "application/x-www-form-urlencoded"
+        assert each.headers["Accept-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_form_is_sent_to_no_other_server(status: int) -> None:
+    """A redirect, which would make a GET of it or carry it elsewhere, is refused as any other."""
+    with FaultServer({PATH: matrix(points(["1"]))}) as other:
+        moved = Reply(b"", status, {"Location": f"{other.url}{PATH}"})
+        error = failure(moved, long_query())
+        assert other.asked == []
+    assert error.what.endswith(f"answers with a redirect ({status}); redirects are refused, write the final address")
+    assert not error.retry
 
 
 @pytest.mark.parametrize(

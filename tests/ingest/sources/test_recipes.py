@@ -186,6 +186,81 @@ def test_influxdb_that_refuses(influxdb: str) -> None:
     source.close()
 
 
+def test_influxdb_2(influxdb: str) -> None:
+    """The older query API, which InfluxDB 2 has as well; a real one of the first version answers."""
+    found = fetched("InfluxDB 2", influxdb, metric="total", match=CHECKOUT)
+    assert found == pytest.approx({hour: 2 * (hour + 1) + 0.3 for hour in (0, 1, 3, 4, 5)})
+    assert fetched("InfluxDB 2", influxdb, metric="total", match={**CHECKOUT, "route": "/nowhere"}) == {}
+
+
+def test_influxdb_2_as_documented() -> None:
+    """As https://docs.influxdata.com/influxdb/v2/api-guide/influxdb-1x/query/ has it: a token, and Unix time."""
+    series = {"name": "requests", "columns": ["time", "sum"], "values": [[EPOCH, 3.5], [EPOCH + 3600, None]]}
+    answer = said({"results": [{"statement_id": 0, "series": [series]}]})
+    with FaultServer({"/query": answer}) as server:
+        assert fetched("InfluxDB 2", server.url, metric="total", match=CHECKOUT) == {0: 3.5}
+    assert server.asked[0].headers["Authorization"] == "Token the-INFLUX_TOKEN"
+    assert (server.asked[0].params["db"], server.asked[0].params["epoch"]) == ("metrics", "s")
+
+
+def influxdb_3(asked: Asked) -> Reply:
+    """Rows as objects, with times as whole nanoseconds.
+
+    See https://docs.influxdata.com/influxdb3/core/query-data/execute-queries/influxdb-v3-api/, and sql/cast-types/.
+    """
+    body = json.loads(asked.body)
+    assert (body["db"], body["format"], body["params"]) == ("metrics", "json", {"route": "/checkout"})
+    window = re.findall(r"time >= '(\S+)' AND time < '(\S+)'", body["q"])[0]
+    first, last = map(datetime.fromisoformat, window)
+    hours = range(round((first - START) / HOUR), round((last - START) / HOUR))
+    return said([{"at": (EPOCH + hour * 3600) * 10**9, "total": hour + 0.5} for hour in hours if hour != 2])
+
+
+def test_influxdb_3() -> None:
+    """Whole nanoseconds are told apart to the step, and an hour without points is a gap."""
+    with FaultServer({"/api/v3/query_sql": influxdb_3}) as server:
+        found = fetched("InfluxDB 3", server.url, metric="total", match=CHECKOUT)
+    assert found == {hour: hour + 0.5 for hour in (0, 1, 3, 4, 5)}
+    (asked,) = server.asked
+    assert asked.method == "POST"
+    assert asked.headers["Authorization"] == "Bearer the-INFLUX_TOKEN"
+    assert json.loads(asked.body)["q"] == (
+        "SELECT CAST(date_bin(INTERVAL '3600 seconds', time) AS BIGINT) AS at, sum(\"duration\") AS total "
+        'FROM "requests" WHERE "route" = $route '
+        "AND time >= '2026-09-01T00:00:00Z' AND time < '2026-09-01T06:00:00Z' GROUP BY 1"
+    )
+
+
+def test_influxdb_3_over_days() -> None:
+    """More than its three days are asked for in parts."""
+    with FaultServer({"/api/v3/query_sql": influxdb_3}) as server:
+        config, source = recipe("InfluxDB 3", server.url)
+        window = Window(START, START + 100 * HOUR, HOUR)
+        series = Series(source=config.id, kind="total", metric="total", match=CHECKOUT)
+        assert len(tidy(source.fetch(series, window), window).rows) == 99
+        source.close()
+    assert len(server.asked) == 2
+
+
+def test_influxdb_3_without_data() -> None:
+    """No rows are an empty list; a quotation mark in a name of a story is refused before anything is asked."""
+    with FaultServer({"/api/v3/query_sql": said([])}) as server:
+        assert fetched("InfluxDB 3", server.url, metric="total", match=CHECKOUT) == {}
+        config, source = recipe("InfluxDB 3", server.url)
+        source.close()
+    series = Series(source=config.id, kind="total", metric="total", match={**CHECKOUT, "field": 'a") FROM x --'})
+    assert [each.key for each in objections_to(series, config)] == ["match"]
+
+
+def test_influxdb_3_that_refuses() -> None:
+    """What it does not understand is the story's fault, and comes with its words."""
+    refusal = Reply(b'{"error": "table \'public.iox.requests\' not found"}', 400)
+    with FaultServer({"/api/v3/query_sql": refusal}) as server, pytest.raises(FetchError) as caught:
+        fetched("InfluxDB 3", server.url, metric="total", match=CHECKOUT)
+    assert caught.value.what.endswith("answers with status 400: table 'public.iox.requests' not found")
+    assert caught.value.fault == "query"
+
+
 # -- Datadog
 
 

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -303,11 +304,46 @@ def test_a_locked_file(source: Any, root: Path) -> None:
     assert values(made, match={"route": "/b"}) == {0: 0.25}
 
 
+FOR_EVER = (
+    "SELECT {start} AS time, count(*) AS value FROM range(1000000000) a, range(1000000) b WHERE a.range % 7 = b.range"
+)
+
+
+def test_closed_in_the_middle(source: Any) -> None:
+    """A run that is ended does not wait for its queries: they are interrupted before the database is closed."""
+    made = source(FOR_EVER, timeout="60s")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(failure, made)
+        while not made.session._busy:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        begun = time.monotonic()
+        made.close()
+        assert time.monotonic() - begun < session.GRACE
+        assert "Interrupted" in asked.result().what
+    assert made.session._busy == set()
+
+
+def test_closed_where_nothing_ends(source: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be interrupted is left to the end of the process."""
+    made = source("SELECT {start} AS time, 1 AS value")
+    over, closed = threading.Event(), []
+    monkeypatch.setattr(session, "GRACE", 0.1)
+    monkeypatch.setattr(made.session.engine, "close", lambda: closed.append(True))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(made.session.run, lambda _: over.wait(20))
+        while not made.session._busy:
+            time.sleep(0.01)
+        made.close()
+        assert closed == []
+        over.set()
+    made.close()
+    assert closed == [True]
+
+
 def test_a_stall(source: Any) -> None:
     """A query that takes too long is interrupted; the next one works."""
-    sql = "SELECT {start} AS time, count(*) AS value FROM range(1000000000) a, range(1000000) b"
-    sql += " WHERE a.range % 7 = b.range"
-    made = source(sql, timeout="300ms")
+    made = source(FOR_EVER, timeout="300ms")
     begun = time.monotonic()
     error = failure(made)
     assert time.monotonic() - begun < session.GRACE

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,17 @@ from ingest.errors import BusyError, UserError
 from macros.cli import commands as macros_commands
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands of which one that asks writes nothing before it has all its answers."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.Abort:
+            raise UserError(None, "there was no answer, so nothing was written") from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "-C", "folder", metavar="DIR", type=click.Path(path_type=Path), help="The knowledge base; by default the one here."
 )

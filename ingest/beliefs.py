@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
-
 from ingest.errors import UserError, did_you_mean
 from ingest.fields import read_day, read_day_or_moment
+from ingest.marked import Marked
 from ingest.rules import too_short
+from ingest.schema import read_whole
 from ingest.story import PARTNER, Test, day_of
 
 KEYS = tuple(info.alias or name for name, info in Test.model_fields.items())
@@ -45,12 +45,11 @@ def test_of(given: Mapping[str, str], today: date, zone: ZoneInfo) -> tuple[Test
     if "at_least" not in given:
         raise UserError(None, "--at-least is missing", "the threshold that would confirm it, such as '50 %'")
     whole = {**_window(given, today, zone), **given}
-    try:
-        test = Test.model_validate(whole)
-    except ValidationError as error:
-        first = error.errors()[0]
-        hint = (first.get("ctx") or {}).get("hint", "")
-        raise UserError(None, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", hint) from None
+    test, problems = read_whole(Test, Marked("", dict(whole)))
+    if test is None:
+        raise UserError(None, problems[0].what, problems[0].hint)
+    if test.to < test.from_:
+        raise UserError(None, f"--to {test.to} is before --from {test.from_}", "both days belong to the window")
     if test.is_whole and (rule := too_short(test, zone)):
         hint = "one observation proves nothing: look longer"
         raise UserError(None, f"this test cannot decide anything: {rule}", hint)

@@ -5,8 +5,11 @@ puts them together: it moves the stage to what the story has earned, reads the o
 and refuses whatever would make a new mistake.
 """
 
+import fcntl
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -42,25 +45,71 @@ class Kept:
     next: str
 
 
-def keep(base: KnowledgeBase, story: Story, edits: Iterable[Edit], stage: Stage | None = None) -> Kept:
+def keep(
+    base: KnowledgeBase,
+    story: Story,
+    edits: Iterable[Edit],
+    stage: Stage | None = None,
+    *,
+    moves: bool = True,
+    minds: Iterable[str] = (),
+) -> Kept:
     """Writes these edits into the story's file, with its `stage`: by default the one that it has earned.
 
-    UserError where an edit cannot be made, or would make a mistake that was not there before.
+    Unless it `moves`, its stage stays; `minds` are the fields of which the edits assume that they
+    are as in `story`. UserError where an edit cannot be made, or would make a mistake that was not
+    there before.
     """
     zone, pins = base.settings.timezone, base.pins.get(story.slug, NO_PINS)
     today = base.clock.today(zone)
-    text = edited(base, story, edits).decode()
-    after = _read(base, story, text)
-    stage = stage or stage_after(after, pins, today)
-    if stage != after.front.status:
-        text = set_value(text, ("status",), stage)
-        after = _read(base, story, text)
-    new = _new_problems(base, story, after)
-    for problem in new:
-        if problem.severity == "error":
-            raise UserError(story.path, f"this cannot be written: {problem.what}", problem.hint)
-    write(base, story, text.encode())
+    with held(base, story, minds) as before:
+        text = edited(base, before, edits).decode()
+        after = _read(base, before, text)
+        reached = (stage or stage_after(after, pins, today)) if moves else after.front.status
+        if reached != after.front.status:
+            text = set_value(text, ("status",), reached)
+            after = _read(base, before, text)
+        new = _new_problems(base, before, after)
+        for problem in new:
+            if problem.severity == "error":
+                raise UserError(story.path, f"this cannot be written: {problem.what}", problem.hint)
+        write(base, before, text.encode())
     return Kept(after, tuple(new), next_step(after, pins, today, zone))
+
+
+@contextmanager
+def held(base: KnowledgeBase, story: Story, minds: Iterable[str]) -> Iterator[Story]:
+    """The story as its file tells it by now, while no other command writes into a story.
+
+    UserError where one of the fields `minds` is not as in `story` any more: somebody wrote into it
+    since it was read, for which a question on a terminal leaves hours.
+    """
+    with alone(base):
+        now = _read(base, story, _text(base, story))
+        for name in minds:
+            if now.document.data.get(name) != story.document.data.get(name):
+                what = f"{name} was changed meanwhile, so nothing was written"
+                raise UserError(story.path, what, "look at it, and say it again")
+        yield now
+
+
+@contextmanager
+def alone(base: KnowledgeBase) -> Iterator[None]:
+    """While no other command writes into a story; it takes as long as a file takes to be written."""
+    folder = os.open(base.root / "stories", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _text(base: KnowledgeBase, story: Story) -> str:
+    try:
+        return (base.root / story.path).read_bytes().decode("utf-8")
+    except (OSError, ValueError) as error:
+        told = error.strerror if isinstance(error, OSError) else error
+        raise UserError(story.path, f"cannot be written into: {told}") from None
 
 
 def _read(base: KnowledgeBase, story: Story, text: str) -> Story:
@@ -80,12 +129,13 @@ def _new_problems(base: KnowledgeBase, before: Story, after: Story) -> list[Prob
 
 def edited(base: KnowledgeBase, story: Story, edits: Iterable[Edit]) -> bytes:
     """The story's file after these edits; UserError where one cannot be made."""
-    path = base.root / story.path
+    text = _text(base, story)
     try:
-        text = path.read_bytes().decode("utf-8")
         for edit in edits:
             text = edit(text)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        if isinstance(error, UnicodeError):
+            error = ValueError("what was given is not text in UTF-8")
         hint = "mend what `perfkb check` finds in it first" if isinstance(error, EditError) else ""
         raise UserError(story.path, f"cannot be written into: {error}", hint) from None
     read = _read(base, story, text)
@@ -97,9 +147,13 @@ def edited(base: KnowledgeBase, story: Story, edits: Iterable[Edit]) -> bytes:
 
 
 def write(base: KnowledgeBase, story: Story, written: bytes) -> None:
-    """Replaces the story's file; UserError where that fails."""
+    """Replaces the story's file; UserError where that fails, or the file is read-only."""
+    path = base.root / story.path
     try:
-        write_atomically(base.root / story.path, written)
+        # Replacing a file asks for no permission to write into it.
+        if not path.stat().st_mode & 0o222:
+            raise UserError(story.path, "cannot be written: the file is read-only")
+        write_atomically(path, written)
     except OSError as error:
         raise UserError(story.path, f"cannot be written: {error.strerror}") from None
 
@@ -230,11 +284,13 @@ def park(text: str, day: str, because: str, revisit: str | None) -> str:
     return put(text, ("parked",), Flow(given(date=day, because=because, revisit=revisit)))
 
 
-def reopen(text: str) -> str:
-    """Back from the car park, to the first stage until more is earned."""
-    there = read_document("", text.encode()).data
-    text = remove(text, ("parked",)) if "parked" in there else text
-    return set_value(text, ("status",), "reported")
+def reopen(text: str, story: Story, day: str) -> str:
+    """Back from the car park, to the first stage until more is earned; the pause stays on record."""
+    if story.front.parked:
+        date_, because = story.front.parked.date, story.front.parked.because
+        pause = Flow(parked=date_.isoformat(), because=because, reopened=day)
+        text = remove(add(text, "pauses", pause), ("parked",))
+    return set_value(text, ("status",), "reported") if story.front.status == "parked" else text
 
 
 def next_step(story: Story, pins: Pins, today: date, zone: ZoneInfo) -> str:
@@ -275,7 +331,8 @@ def _to_test(story: Story, today: date) -> str:
     if live:
         return _to_confirm(story, today)
     believe = f'perfkb believe {story.slug} "BECAUSE" --share PART --of WHOLE --at-least "50 %"{told}'
-    return f"another timebox, park it, or write what you believe: {believe}"
+    name = "" if story.front.telemetry else "name its series under `telemetry:` and "
+    return f"another timebox, park it, or {name}write what you believe: {believe}"
 
 
 def _to_confirm(story: Story, today: date) -> str:

@@ -4,7 +4,7 @@ A story's own mistakes come from its reader; what is added here needs more than 
 story's file: areas, sources, other stories, and what its stage demands.
 """
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from zoneinfo import ZoneInfo
@@ -68,7 +68,7 @@ def _check_story(story: Story, base: KnowledgeBase, known: Targets) -> tuple[Pro
     found = [
         *story.problems,
         *_ids(story),
-        *_references(story, base, known.stories.keys()),
+        *_references(story, base, known.stories),
         *_telemetry(story, base.config),
         *broken_links(story, known),
         *unmet(story),
@@ -118,14 +118,17 @@ def _ids(story: Story) -> Iterator[Problem]:
             seen.add(entry.id)
 
 
-def _references(story: Story, base: KnowledgeBase, slugs: Set[str]) -> Iterator[Problem]:
-    front, settings = story.front, base.settings
+def _references(story: Story, base: KnowledgeBase, stories: Mapping[str, Story]) -> Iterator[Problem]:
+    front, settings, slugs = story.front, base.settings, stories.keys()
     if front.area and front.area not in settings.areas:
         hint = did_you_mean(front.area, settings.areas) or "declare it under areas: in knowledge-base.yml"
         yield Problem(story.where("area"), "PK201", f"area: {front.area!r} is not an area", hint)
     if front.same_as and (front.same_as not in slugs or front.same_as == story.slug):
         hint = did_you_mean(front.same_as, slugs - {story.slug})
         yield Problem(story.where("same_as"), "PK204", f"same_as: {front.same_as!r} is not another story", hint)
+    elif front.same_as and stories[front.same_as].front.draft and not front.draft:
+        what = f"same_as: {front.same_as!r} is a draft, which no reader sees"
+        yield Problem(story.where("same_as"), "PK204", what, "make this one a draft too, or that one none")
     for index, report in enumerate(front.reports):
         if (source := getattr(report, "source", None)) and source not in base.config.sources:
             hint = did_you_mean(source, base.config.sources)
@@ -161,7 +164,8 @@ def _telemetry(story: Story, config: Configuration) -> Iterator[Problem]:
         # A series that is there and wrong has been named already.
         if wanted not in story.front.telemetry and "telemetry" not in story.mistaken:
             what = f"{spell(place)}: {wanted!r} is not a series of this story"
-            yield Problem(story.where(*place), "PK203", what, did_you_mean(wanted, story.front.telemetry))
+            hint = did_you_mean(wanted, story.front.telemetry) or "declare it under `telemetry:`"
+            yield Problem(story.where(*place), "PK203", what, hint)
     yield from _goal_unit(story)
     yield from _tests(story, config.settings.timezone)
 

@@ -40,12 +40,17 @@ def check(context: click.Context, paths: tuple[str, ...], form: str) -> None:
 
     base = base_of(context)
     problems = only(find_problems(base).problems, [_inside(path, base.root) for path in paths])
-    click.echo(FORMATS[form](problems), nl=bool(problems) or form == "json")
+    click.echo(FORMATS[form](problems, base.root), nl=bool(problems) or form == "json")
     errors = sum(problem.severity == "error" for problem in problems)
     if form == "text":
-        told = f"{len(base.stories)} stories: {errors} errors, {len(problems) - errors} warnings"
+        told = _counted((len(base.stories), "story", "stories"))
+        told += f": {_counted((errors, 'error', 'errors'), (len(problems) - errors, 'warning', 'warnings'))}"
         click.echo(told, err=True)
     sys.exit(1 if errors else 0)
+
+
+def _counted(*things: tuple[int, str, str]) -> str:
+    return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in things)
 
 
 def _inside(path: str, root: Path) -> str:
@@ -61,14 +66,19 @@ def _inside(path: str, root: Path) -> str:
     raise UserError(path, "there is no such file or folder in this knowledge base")
 
 
-def _as_text(problems: list[Problem]) -> str:
+def _as_text(problems: list[Problem], _: Path) -> str:
     return "\n".join(str(problem) for problem in problems)
 
 
-def _as_github(problems: list[Problem]) -> str:
-    """GitHub's workflow commands, which it shows beside the lines of a pull request."""
+def _as_github(problems: list[Problem], root: Path) -> str:
+    """GitHub's workflow commands, which it shows beside the lines of a pull request.
+
+    There, paths begin at the repository's top, which need not be that of the knowledge base.
+    """
+    top = Path(os.environ.get("GITHUB_WORKSPACE") or root).resolve()
+    within = f"{root.relative_to(top).as_posix()}/" if root != top and root.is_relative_to(top) else ""
     return "\n".join(
-        f"::{each.severity} file={_property(each.where.path)},line={each.where.line or 1},"
+        f"::{each.severity} file={_property(within + each.where.path)},line={each.where.line or 1},"
         f"col={each.where.column or 1},title={each.code}::{_data(each.what + (f' ({each.hint})' if each.hint else ''))}"
         for each in problems
     )
@@ -82,7 +92,7 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _as_json(problems: list[Problem]) -> str:
+def _as_json(problems: list[Problem], _: Path) -> str:
     made = [
         {
             "path": each.where.path,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ingest.context import base_of
-from ingest.errors import UserError, did_you_mean
+from ingest.errors import UserError, did_you_mean, one_line
 from ingest.fields import read_day, read_day_or_moment, read_link
 from ingest.units import parse_duration, parse_effort, parse_percent
 
@@ -66,12 +66,20 @@ def _today(base: "KnowledgeBase", day: str | None = None) -> str:
     return day or base.clock.today(base.settings.timezone).isoformat()
 
 
-def _kept(base: "KnowledgeBase", story: "Story", edits: "Iterable[Edit]", stage: "Stage | None" = None) -> "Story":
-    """Writes the edits, and says what is written, what to mind, and what comes next."""
+def _kept(
+    base: "KnowledgeBase",
+    story: "Story",
+    edits: "Iterable[Edit]",
+    stage: "Stage | None" = None,
+    *,
+    told: str = "",
+    **how: Any,
+) -> "Story":
+    """Writes the edits, and says what was `told`, what is written, what to mind, and what comes next."""
     from ingest.books import keep
 
-    kept = keep(base, story, edits, stage)
-    click.echo(f"wrote {story.path}: status {kept.story.front.status}")
+    kept = keep(base, story, edits, stage, **how)
+    click.echo(told + "\n" * bool(told) + f"wrote {story.path}: status {kept.story.front.status}")
     for warning in kept.warnings:
         hint = f" ({warning.hint})" if warning.hint else ""
         click.echo(f"warning: {warning.what}{hint}", err=True)
@@ -93,7 +101,7 @@ def report(context: click.Context, slug: str, said: str, customers: int, link: s
     base = base_of(context)
     story = base.story(slug)
     assert_writable(story, "reports")
-    _kept(base, story, [lambda text: add_report(text, _today(base, day), said, customers, link)], story.front.status)
+    _kept(base, story, [lambda text: add_report(text, _today(base, day), said, customers, link)], moves=False)
 
 
 def _words(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -152,9 +160,9 @@ def tell(context: click.Context, /, slug: str, **words: Any) -> None:
     if not any(words.values()):
         words = _ask_words(base, story, ("area", "what", "who", "when", "where", "why"))
         if not words:
-            raise UserError(story.path, "nothing was told", f"known: {', '.join(f'--{name}' for name in _SAYS)}")
-    stage = story.front.status if story.front.status == "parked" else None
-    _kept(base, story, [lambda text: write_words(text, words)], stage)
+            known = ", ".join(f"--{name}" for name in (*_SAYS, *LISTS))
+            raise UserError(story.path, "nothing was told", f"known: {known}")
+    _kept(base, story, [lambda text: write_words(text, words)])
 
 
 def _ask_words(base: "KnowledgeBase", story: "Story", names: Iterable[str]) -> dict[str, Any]:
@@ -218,6 +226,7 @@ def start(
             lambda text: tell(text, {**words, **answers}),
             lambda text: start_timebox(text, _today(base, day), question, budget),
         ],
+        minds=("status", "timeboxes"),
     )
 
 
@@ -241,7 +250,7 @@ def stop(context: click.Context, slug: str, spent: str | None, outcome: str | No
     if is_terminal():
         outcome = outcome or click.prompt("What did it find?", default="", show_default=False)
         effort = effort or click.prompt("What would a fix take? (empty: not known)", default="", show_default=False)
-    _kept(base, story, [lambda text: stop_timebox(text, index, took, outcome, effort)])
+    _kept(base, story, [lambda text: stop_timebox(text, index, took, outcome, effort)], minds=("timeboxes",))
 
 
 @click.command()
@@ -287,7 +296,6 @@ def believe(context: click.Context, /, slug: str, because: str, whole: str | Non
     if test.kind != "change" and test.from_ < base.clock.today(zone):
         told = f"the window begins on {test.from_}, before its threshold was written"
         click.echo(f"warning: {told} (a threshold that is chosen afterwards is always met)", err=True)
-    click.echo(f"hypothesis {name}: {because}")
     _kept(
         base,
         story,
@@ -296,6 +304,8 @@ def believe(context: click.Context, /, slug: str, because: str, whole: str | Non
             lambda text: use_shared(text, base, story, test.names.values()),
             lambda text: add(text, "hypotheses", {**hypothesis, "test": Flow(written)}),
         ],
+        told=f"hypothesis {name}: {because}",
+        minds=("status", "hypotheses", "telemetry"),
     )
 
 
@@ -315,7 +325,12 @@ def choose(context: click.Context, slug: str, because: str, day: str | None) -> 
     assert_in_work(story)
     if chosen := story.front.chosen:
         raise UserError(story.where("chosen"), f"it was chosen on {chosen.date}", f"because: {chosen.because}")
-    _kept(base, story, [lambda text: write_choice(text, _today(base, day), because)])
+    _kept(
+        base,
+        story,
+        [lambda text: write_choice(text, _today(base, day), because)],
+        minds=("status", "chosen"),
+    )
 
 
 @click.command()
@@ -357,6 +372,7 @@ def fix(context: click.Context, /, slug: str, name: str, **details: str | None) 
             ),
         ],
         stage,
+        minds=("status", "fixes", "telemetry"),
     )
 
 
@@ -385,12 +401,13 @@ def ship(
         raise UserError(where, f"{name} shipped on {known.shipped}", "a wrong date is mended in the file")
     shipped = moment or _today(base)
     stage: Stage | None = "shipped" if story.front.status == "measured" else None
-    click.echo(f"fix {name}: judged on {judged_on(day_of(read_day_or_moment(shipped), base.settings.timezone))}")
     _kept(
         base,
         story,
         [lambda text: write_fix(text, index, given(shipped=shipped, change=change, took=took))],
         stage,
+        told=f"fix {name}: judged on {judged_on(day_of(read_day_or_moment(shipped), base.settings.timezone))}",
+        minds=("status", "fixes"),
     )
 
 
@@ -409,25 +426,39 @@ def park(context: click.Context, slug: str, because: str, revisit: str | None, d
     story = base.story(slug)
     assert_writable(story, "parked")
     assert_in_work(story)
-    _kept(base, story, [lambda text: write_parked(text, _today(base, day), because, revisit)], "parked")
+    if parked := story.front.parked:
+        raise UserError(story.where("parked"), f"it was parked on {parked.date}", f"perfkb reopen {slug} records that")
+    _kept(
+        base,
+        story,
+        [lambda text: write_parked(text, _today(base, day), because, revisit)],
+        "parked",
+        minds=("status", "parked"),
+    )
 
 
 @click.command()
 @click.argument("slug")
+@WHEN
 @click.pass_context
-def reopen(context: click.Context, slug: str) -> None:
+def reopen(context: click.Context, slug: str, day: str | None) -> None:
     """Take up a parked story again, at the stage that it has earned."""
     from ingest.books import assert_writable
     from ingest.books import reopen as write_reopened
 
     base = base_of(context)
     story = base.story(slug)
-    assert_writable(story, "parked")
-    if story.front.status != "parked":
+    assert_writable(story, "parked", "pauses")
+    parked = story.front.parked
+    if story.front.status != "parked" and not parked:
         raise UserError(story.where("status"), f"it is not parked, but {story.front.status}", "")
-    if parked := story.front.parked:
-        click.echo(f"was parked on {parked.date}: {parked.because}")
-    _kept(base, story, [write_reopened])
+    _kept(
+        base,
+        story,
+        [lambda text: write_reopened(text, story, _today(base, day))],
+        told=f"was parked on {parked.date}: {parked.because}" if parked else "",
+        minds=("status", "parked"),
+    )
 
 
 @click.command()
@@ -450,7 +481,7 @@ def new(context: click.Context, /, title: str | None, origin: str | None, edit: 
         address = ticket_link(base.settings, origin)
         click.echo(f"{origin}: {address or 'no address (declare a pattern under tickets: in knowledge-base.yml)'}")
         details["ticket"] = (origin, *(each for each in details["ticket"] if each != origin))
-    title = _asked(title, "TITLE", "What is slow, in the words of who notices it?")
+    title = _asked(title and title.strip(), "TITLE", "What is slow, in the words of who notices it?")
     words = " ".join([title, details["said"] or "", *details["symptom"]])
     if not _is_new(similar_stories(base.stories, words, tickets=details["ticket"])):
         return
@@ -468,7 +499,7 @@ def new(context: click.Context, /, title: str | None, origin: str | None, edit: 
     )
     click.echo(f"wrote {path.relative_to(base.root)}: status reported")
     if is_terminal() and (edit or edit is None):
-        _edit(str(path), always=bool(edit))
+        _edit(os.path.relpath(path), always=bool(edit))
     _say_next(context, path.stem)
 
 
@@ -494,7 +525,8 @@ def _edit(path: str, *, always: bool) -> None:
         try:
             click.edit(filename=path)
         except click.ClickException as error:
-            raise UserError(path, f"the editor could not be opened: {error.message}") from None
+            # The story is there, whatever the editor makes of it.
+            click.echo(f"warning: the editor failed: {one_line(error.message)} (open {path} by hand)", err=True)
 
 
 def _say_next(context: click.Context, slug: str) -> None:

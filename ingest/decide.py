@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from ingest.books import Edit, assert_writable, edited, next_step, write
+from ingest.books import Edit, assert_writable, edited, held, next_step, write
 from ingest.edit import set_value
 from ingest.errors import UserError, did_you_mean
 from ingest.evidence import Facts
@@ -72,9 +72,10 @@ def decide(base: KnowledgeBase, slug: str, name: str, *, again: bool = False) ->
     ]
     if stage != story.front.status:
         edits.append(lambda text: set_value(text, ("status",), stage))
-    written = edited(base, story, edits)
-    folder = write_pin(base.root, slug, name, pin, data)
-    write(base, story, written)
+    with held(base, story, ("status", "hypotheses", "telemetry")):
+        written = edited(base, story, edits)
+        folder = write_pin(base.root, slug, name, pin, data)
+        write(base, story, written)
     return Decided(pin, folder, stage, follows)
 
 
@@ -196,4 +197,5 @@ def _measured(base: KnowledgeBase, facts: Facts, judged: dict[str, Judged]) -> N
     pins, today = base.pins.get(story.slug, NO_PINS), base.clock.today(facts.zone)
     pins = Pins(pins.tested, {**pins.judged, **judged})
     if story.front.status == "shipped" and (stage := stage_after(story, pins, today)) != "shipped":
-        write(base, story, edited(base, story, [lambda text: set_value(text, ("status",), stage)]))
+        with held(base, story, ("status", "fixes")):
+            write(base, story, edited(base, story, [lambda text: set_value(text, ("status",), stage)]))

@@ -23,7 +23,10 @@ from ingest.pins import Pins
 from ingest.story import FrontMatter, Hypothesis, Said, Stage, day_of
 from ingest.units import parse_duration
 
-MOVING = {"timebox", "hypothesis", "confirmed", "disproved", "inconclusive", "chosen", "shipped", "judged", "parked"}
+MOVING = {
+    "timebox", "hypothesis", "confirmed", "disproved", "inconclusive",
+    "chosen", "shipped", "judged", "parked", "reopened",
+}  # fmt: skip
 """The kinds of events that may move a story to another stage."""
 AILING = ("corrupt", "missing", "changed", "old", "failed", "stale", "partial")
 
@@ -188,10 +191,15 @@ def _moved(facts: Facts, since: date, until: date) -> Moved | None:
 
 def stage_on(facts: Facts, day: date) -> Stage:
     """The stage that a story had earned by the end of a day."""
-    front, pins = _front_on(facts, day), _pins_on(facts, day)
-    if front.parked:
+    if _is_parked_on(facts.story.front, day):
         return "parked"
-    return earned(replace(facts.story, front=front), pins, day)
+    return earned(replace(facts.story, front=_front_on(facts, day)), _pins_on(facts, day), day)
+
+
+def _is_parked_on(front: FrontMatter, day: date) -> bool:
+    if front.status == "parked" and front.parked and front.parked.date <= day:
+        return True
+    return any(pause.parked <= day < pause.reopened for pause in front.pauses)
 
 
 def _front_on(facts: Facts, day: date) -> FrontMatter:
@@ -207,7 +215,6 @@ def _front_on(facts: Facts, day: date) -> FrontMatter:
             "timeboxes": tuple(box for box in front.timeboxes if box.date <= day),
             "hypotheses": tuple(_hypothesis_on(each, day) for each in front.hypotheses if each.written <= day),
             "chosen": front.chosen if front.chosen and front.chosen.date <= day else None,
-            "parked": front.parked if front.parked and front.parked.date <= day else None,
             "fixes": tuple(fixes),
         }
     )

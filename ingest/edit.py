@@ -8,7 +8,7 @@ refused: a form of YAML that is not foreseen here costs a message, never a story
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -127,9 +127,18 @@ class _Story:
             return (begin if "#" in self.text[before:begin] else before), end, ""
         below = self._line_end(end) + 1
         if self._is_first(begin):
-            return self._line(begin), below, ""
+            return self._line(begin), below, self._comments(entries[here], self._line(begin), below)
         # It shares its line with the dash of a list's item: what comes next moves up to the dash.
         return begin, below + len(self.text[below:]) - len(self.text[below:].lstrip()), ""
+
+    def _comments(self, nodes: Sequence[Any], begin: int, end: int) -> str:
+        """The comments in a part of the text that holds these nodes, each on a line of its own."""
+        scalars = [scalar for node in nodes for scalar in _scalars(node)]
+        edges = [begin, *(edge for each in scalars for edge in (each.start_mark.index, self._end(each))), end]
+        gaps = (self.text[edges[at] : edges[at + 1]] for at in range(0, len(edges), 2))
+        found = [comment for gap in gaps for comment in re.findall(r"(?<!\S)#.*", gap)]
+        indent = " " * self._column(nodes[0].start_mark.index)
+        return "".join(f"{indent}{comment}\n" for comment in found)
 
     def spliced(self, splice: _Splice, expected: Any) -> str:
         begin, end = self._original_index(splice[0]), self._original_index(splice[1])
@@ -159,6 +168,10 @@ class _Story:
         end = self._end(next((node for name, node in holder.value if name.value == after), holder.value[-1][1]))
         if holder.flow_style:
             return end, end, f", {_key(key)}: {_inline(value, within=True)}"
+        # A comment that is indented further belongs to what stands above it, such as an item that was set aside.
+        deeper = rf"(?:[ \t]*\n)*[ ]{{{self._column(holder.start_mark.index) + 1},}}#.*\n"
+        own = re.compile(f"\n((?:{deeper})*)").match(self.text, self._line_end(end))
+        end = own.end() - 1 if own else end
         return self._below(end, holder.start_mark.index, _entry(key, value))
 
     def _replace(self, nodes: list[Any], value: Any) -> _Splice:
@@ -226,6 +239,19 @@ class _Story:
         return index
 
 
+def _scalars(node: Any) -> Iterator[Any]:
+    """The texts of a node, in the order in which they stand."""
+    if not isinstance(node, yaml.CollectionNode):
+        yield node
+    elif isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            for each in pair:
+                yield from _scalars(each)
+    else:
+        for each in node.value:
+            yield from _scalars(each)
+
+
 def _read(text: str) -> Document:
     document = read_document("", text.encode(errors="surrogatepass"))
     if document.problems:
@@ -255,14 +281,14 @@ def _with(data: Any, path: Path, value: Any) -> Any:
 
 
 def _plain(value: Value) -> Any:
-    """`value` as the reader gives it back: texts, and lists and mappings of them."""
+    """`value` as the reader gives it back: texts, and lists and mappings of them; UnicodeError for half a character."""
     if isinstance(value, Mapping):
         made = {str(key): _plain(each) for key, each in value.items()}
         return Flow(made) if isinstance(value, Flow) else made
     if isinstance(value, date):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, (str, int)):
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        return (str(value).lower() if isinstance(value, bool) else str(value)).encode().decode()
     return [_plain(each) for each in value]
 
 

@@ -166,10 +166,14 @@ def stage_after(story: Story, pins: Pins, today: date) -> Stage:
 
 
 def lagging(story: Story, pins: Pins, today: date) -> Iterator[Problem]:
-    """A warning where a story's stage lags behind what the story has earned."""
+    """A warning where a story's stage lags behind what the story has earned, or was decided."""
     status = story.front.status
     if status not in ADVANCING or story.front.same_as or "status" in story.mistaken:
         return
+    if story.front.parked:
+        what = f"the story is {status}, and says why it was parked"
+        hint = f"write `status: parked`, or take it up again: perfkb reopen {story.slug}"
+        yield Problem(story.where("parked"), "PK306", what, hint, "warning")
     reached = earned(story, pins, today)
     if ADVANCING.index(reached) > ADVANCING.index(status):
         what = f"the story is {status}, and has all that {reached} asks for"
@@ -191,21 +195,25 @@ def impossible_dates(story: Story, now: datetime) -> Iterator[Problem]:
 
 def _events(front: FrontMatter) -> Iterator[tuple[Path, date]]:
     """The dates of what has happened, which cannot lie in the future."""
-    for index, report in enumerate(front.reports):
-        if when := getattr(report, "date", None):
-            yield ("reports", index, "date"), when
-    for index, hypothesis in enumerate(front.hypotheses):
-        yield ("hypotheses", index, "written"), hypothesis.written
-        if hypothesis.decided:
-            yield ("hypotheses", index, "decided"), hypothesis.decided
-    for index, fix in enumerate(front.fixes):
-        if fix.shipped:
-            yield ("fixes", index, "shipped"), fix.shipped
+    for field, keys in _HAPPENED.items():
+        for index, entry in enumerate(getattr(front, field)):
+            for key in keys:
+                if when := getattr(entry, key, None):
+                    yield (field, index, key), when
     for name in ("chosen", "parked"):
         if entry := getattr(front, name):
             yield (name, "date"), entry.date
     if front.opened:
         yield ("opened",), front.opened
+
+
+_HAPPENED = {
+    "reports": ("date",),
+    "hypotheses": ("written", "decided"),
+    "fixes": ("shipped",),
+    "pauses": ("parked", "reopened"),
+}
+"""Of each list, the keys of such dates."""
 
 
 def _orders(front: FrontMatter) -> Iterator[tuple[Path, date | None, date | None, str]]:
@@ -216,6 +224,10 @@ def _orders(front: FrontMatter) -> Iterator[tuple[Path, date | None, date | None
         yield from _test_orders(place, hypothesis)
     if front.parked:
         yield ("parked", "revisit"), front.parked.date, front.parked.revisit, "when it was parked"
+    for index, pause in enumerate(front.pauses):
+        yield ("pauses", index, "reopened"), pause.parked, pause.reopened, "when it was parked"
+        if front.parked and front.status == "parked":
+            yield ("parked", "date"), pause.reopened, front.parked.date, "when it was taken up again"
 
 
 def _test_orders(place: Path, hypothesis: Hypothesis) -> Iterator[tuple[Path, date | None, date | None, str]]:

@@ -98,6 +98,9 @@ def _wrong(story: Story, target: str, known: Targets) -> tuple[str, str, str] | 
         return "PK211", f"{target!r} begins at the host, and the site may lie below it", hint
     path = posixpath.normpath(f"stories/{unquote(parts.path)}")
     within = path.removeprefix("stories/")
+    other = known.stories.get(within.partition("/")[0].removesuffix(".md")) if within != path else None
+    if other and other.front.draft and not story.front.draft:
+        return "PK211", f"{other.slug} is a draft, which no reader sees", "make this one a draft too, or that one none"
     if path.endswith(".md"):
         return _wrong_page(path, parts.fragment, known)
     if path == within or "telemetry" in story.mistaken:

@@ -31,6 +31,9 @@ Path = tuple[str | int, ...]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SEXAGESIMAL = re.compile(r"[-+]?\d+(?::[0-5]?\d)+(?:\.\d*)?")
+_LONE = re.compile("\r(?!\n)")
+# Line breaks for YAML 1.1 alone: what others see as a comment could hide a key behind one.
+_HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]")
 _NULLS = {"", "~", "null", "Null", "NULL"}
 
 
@@ -96,6 +99,12 @@ def decode(path: str, raw: bytes, limit: int) -> tuple[str, list[Problem]]:
         where = Where(path, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         what = f"byte 0x{raw[error.start]:02x} is not UTF-8"
         return "", [Problem(where, "PK001", what, "save the file as UTF-8")]
+    if "\n" in text and (lone := _LONE.search(text)):
+        # A reviewer sees one line, perhaps a comment, where a parser sees two.
+        before = _unix(text[: lone.start()])
+        where = Where(path, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+        what = "a carriage return alone ends this line, and others end otherwise"
+        return "", [Problem(where, "PK001", what, "save the file with one kind of line ends")]
     return _unix(text), []
 
 
@@ -219,7 +228,7 @@ class _Builder:
 
     def _scan(self) -> Any:
         """The events of one document, refused as soon as they go beyond a limit."""
-        if odd := Reader.NON_PRINTABLE.search(self.text):
+        if odd := Reader.NON_PRINTABLE.search(self.text) or _HIDDEN_BREAK.search(self.text):
             what = f"this is not YAML: the character U+{ord(odd[0]):04X} cannot stand here"
             raise _RefusedError(Problem(self.place(odd.start()), "PK002", what, "remove it"))
         depth = documents = 0

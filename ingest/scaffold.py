@@ -1,5 +1,6 @@
 """Starting a story: from a vague sentence to a file that is valid, after a look at its likes."""
 
+import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ingest.books import tell
+from ingest.books import alone, tell
 from ingest.check import check_story
 from ingest.errors import UserError
 from ingest.fields import MAX_SLUG, read_link, read_slug
@@ -56,11 +57,12 @@ def _telling_words(text: str) -> set[str]:
 
 def slug_of(title: str) -> str:
     """A story's name in addresses, made from its title; UserError where nothing is left of it."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG].rstrip("-")
-    if not slug or slug == "index":
-        raise UserError(None, f"no name can be made from {title!r}", "give one with --slug")
-    return slug
+    try:
+        return read_slug(slug)
+    except ValueError:
+        raise UserError(None, f"no name can be made from {title!r}", "give one with --slug") from None
 
 
 def ticket_link(settings: Settings, ticket: str) -> str | None:
@@ -94,19 +96,19 @@ def write_story(
         report["link"] = _checked(read_link, link)
     text = _front_matter(title, report)
     _assert_good(name, text, base)
-    if path.exists():
-        raise UserError(
-            f"stories/{name}.md", "this story is there already", "add a report to it, or give another --slug"
-        )
-    try:
-        text = tell(text, words or {})
-    except ValueError as error:
-        raise UserError(None, str(error)) from None
-    _assert_good(name, text, base)
-    try:
-        write_atomically(path, text.encode())
-    except OSError as error:
-        raise UserError(str(path), f"cannot be written: {error.strerror}") from None
+    with alone(base):
+        if os.path.lexists(path):
+            hint = "add a report to it, or give another --slug"
+            raise UserError(f"stories/{name}.md", "this story is there already", hint)
+        try:
+            text = tell(text, words or {})
+        except ValueError as error:
+            raise UserError(None, str(error)) from None
+        _assert_good(name, text, base)
+        try:
+            write_atomically(path, text.encode())
+        except OSError as error:
+            raise UserError(str(path), f"cannot be written: {error.strerror}") from None
     return path
 
 

@@ -32,6 +32,8 @@ _MEANT = {
     "float_parsing": ("is not a number", "write it in digits, such as 0.95"),
     "less_than": ("is not a quantile", "write a share between 0 and 1, such as 0.95"),
     "greater_than": ("is not a quantile", "write a share between 0 and 1, such as 0.95"),
+    "greater_than_equal": ("is less than {ge}", ""),
+    "less_than_equal": ("is more than {le}", ""),
     "list_type": ("must be a list", "write [one, two], or one a line with a hyphen"),
     "dict_type": ("must be a mapping", "write `key: value` lines below it"),
     "model_type": ("must be a mapping", "write `key: value` lines below it"),
@@ -104,6 +106,7 @@ def _problem(model: type[BaseModel], marked: Marked, detail: ErrorDetails, besid
         hint = hint if hint.startswith("did") else ""
     elif kind in _MEANT:
         said, hint = _MEANT[kind]
+        said = said.format(**context)
         what = f"{detail['input']!r} {said}" if isinstance(detail["input"], str) else said
     if len(what) > MAX_MESSAGE:
         # The value stands first and the reason last.

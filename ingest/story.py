@@ -319,6 +319,17 @@ class Parked(Strict):
     """When to look again."""
 
 
+class Pause(Strict):
+    """A time in which the story was parked, which is over."""
+
+    parked: Day
+    """The day on which it was parked."""
+    because: Text
+    """Why it was, in words."""
+    reopened: Day
+    """The day on which it was taken up again."""
+
+
 class FrontMatter(Strict):
     """The front matter of a story."""
 
@@ -374,6 +385,8 @@ class FrontMatter(Strict):
     """Changes that should help."""
     parked: Parked | None = None
     """Why it was stopped, on purpose."""
+    pauses: Annotated[tuple[Pause, ...], Field(max_length=MOST_WORDS)] = ()
+    """When it was parked before, and taken up again; `perfkb reopen` writes it."""
     same_as: Slug | None = None
     """The story that this one repeats; the two are counted once."""
     override: dict[Line, Text] = Field(default_factory=dict)
@@ -490,6 +503,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "profiles": (["https://profiles.example/77"],),
     "chosen": ({"date": "2026-09-12", "because": "It blocks our largest accounts"},),
     "parked": ({"date": "2026-09-12", "because": "The page is being replaced", "revisit": "2027-03-01"},),
+    "pauses": ([{"parked": "2026-09-12", "because": "The page is being replaced", "reopened": "2027-03-01"}],),
     "same_as": ("slow-campaign-list",),
     "override": ({"PK303": "The vendor was on the call"},),
     "Customer.impact": ("They wait on every visit",),

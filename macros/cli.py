@@ -4,6 +4,7 @@ import logging
 import socket
 import sys
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -20,7 +21,8 @@ def init(folder: Path) -> None:
 
     made = make_knowledge_base(folder)
     click.echo(f"made {folder}: {made} files")
-    click.echo(f"next: perfkb -C {folder} refresh && perfkb -C {folder} serve")
+    here = f"perfkb -C {quote(str(folder))}"
+    click.echo(f"next: {here} refresh && {here} serve")
 
 
 @click.command()

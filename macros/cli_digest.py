@@ -31,7 +31,7 @@ def digest(context: click.Context, since: str, form: str, output: Path | None) -
     base = base_of(context)
     settings = base.settings
     first = read_since(since, base.clock, settings.timezone)
-    facts = load_facts(base, check(base).of_story, base.stories)
+    facts = load_facts(base, check(base).of_story, [story for story in base.stories if not story.front.draft])
     found = find(facts, first, base.clock.today(settings.timezone), settings.hide, base.quarters)
     text = write_digest(found, settings, "html" if form == "html" else "markdown")
     if output is None:

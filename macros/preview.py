@@ -81,6 +81,14 @@ class Preview(LiveReloadServer):
         made: Iterable[bytes] = super().serve_request(environ, start_response)
         return made
 
+    def _serve_request(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes] | None:
+        try:
+            made: Iterable[bytes] | None = super()._serve_request(environ, start_response)
+        except ValueError:
+            # No file can have such a name; any page in the browser may ask for one, and would fill the terminal.
+            return None
+        return made
+
     def watch(self, path: str, func: None = None, *, recursive: bool = True) -> None:  # noqa: ARG002
         """What a plugin wants to be watched."""
         self.asked.add(Path(path).absolute())

@@ -259,6 +259,7 @@ timeboxes: [{{date: 2026-01-01, question: {text}, budget: 2h, outcome: {text}}}]
 hypotheses: [{{id: h1, because: {text}, slows: {text}, for: {text}, written: 2026-01-01}}]
 chosen: {{date: 2026-01-01, because: {text}}}
 fixes: [{{id: f1, ticket: {title}, shipped: 2026-01-02}}]
+pauses: [{{parked: 2026-01-02, because: {text}, reopened: 2026-01-03}}]
 override: {{PK301: {text}}}
 ---
 

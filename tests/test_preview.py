@@ -143,6 +143,15 @@ def test_no_other_site_reads_it(preview: Preview, path: str) -> None:
         assert answer(preview.url + path, name)[0] == (404 if path == "nowhere" else 200), name
 
 
+@pytest.mark.parametrize(
+    "path", ["%00", "a%00b/", f"livereload/{'9' * 5000}/1", "../../../etc/passwd", "%2e%2e/%2e%2e/x"]
+)
+def test_an_address_that_no_file_has(preview: Preview, path: str) -> None:
+    """Whatever a page in the browser asks for, there is nothing at such an address, and no traceback."""
+    status, body = answer(preview.url + path, "localhost")
+    assert (status, b"root:" in body) == (404, False)
+
+
 def test_a_save_shows_by_itself(preview: Preview, page: Page) -> None:
     """A saved story is shown without reloading, and of two saves in a row the second."""
     page.goto(preview.url + STORY)
@@ -252,7 +261,8 @@ def test_the_theme(preview: Preview, page: Page) -> None:
     save(template, head + "{% endblock %}")
     shows(page, "Buy less")
     save(stylesheet, ".md-banner { color: rgb(4, 5, 6) }")
-    colour = "getComputedStyle(document.querySelector('.md-banner') ?? document.body).color"
+    # While it loads anew, a page has no banner, and not even a body.
+    colour = "(banner => banner && getComputedStyle(banner).color)(document.querySelector('.md-banner'))"
     page.wait_for_function(f"{colour} === 'rgb(4, 5, 6)'", timeout=20_000)
     template.unlink()
     shows_no_longer(page, "Buy less")

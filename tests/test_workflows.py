@@ -417,9 +417,9 @@ def test_the_hook_for_pre_commit(tmp_path: Path) -> None:
     """The hook that a knowledge base may name ends with 1 for a bad story, which it names, and with 0 without."""
     (hook,) = yaml.safe_load((PROJECT / ".pre-commit-hooks.yaml").read_text())
     assert hook["id"] == "perfkb-check"
-    looked_at = ("stories/a.md", "site-config/sources.yml")
+    looked_at = ("stories/a.md", "site-config/sources.yml", "content/impact.md")
     assert all(re.search(hook["files"], path) for path in looked_at)
-    assert not any(re.search(hook["files"], path) for path in ("README.md", "content/stories/a.md"))
+    assert not any(re.search(hook["files"], path) for path in ("README.md", "docs/stories/a.md"))
     assert not hook["pass_filenames"]
     make_knowledge_base(tmp_path / "kb")
     launcher(tmp_path / "bin" / hook["entry"])

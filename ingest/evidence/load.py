@@ -21,13 +21,16 @@ def load_facts(
 ) -> list[Facts]:
     """The facts of `stories` from what the store holds; the network is not touched.
 
-    Another `gather` may know some of them already.
+    Another `gather` may know some of them already. A draft that is none of them adds nothing to
+    a story that it repeats: its reports are shown where it is shown itself.
     """
+    stories = list(stories)
+    loaded = {story.slug for story in stories}
     store = Store(base.store)
     siblings = _siblings(base)
     repeated: dict[str, list[Story]] = {}
     for story in base.stories:
-        if story.front.same_as:
+        if story.front.same_as and (story.slug in loaded or not story.front.draft):
             repeated.setdefault(story.front.same_as, []).append(story)
     attempts = {
         key: Attempt(datetime.fromisoformat(outcome.at), outcome.reason)

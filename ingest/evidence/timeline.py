@@ -80,9 +80,15 @@ def _events(front: FrontMatter) -> Iterator[_Found]:
         yield _Found(day, "chosen", "chosen", f"Chosen: {because}", own=day.isoformat())
     for fix in front.fixes:
         yield from _of_fix(fix)
+    for pause in front.pauses:
+        yield _parked(pause.parked, pause.because)
+        yield _Found(pause.reopened, "reopened", "reopened", "Taken up again", own=pause.reopened.isoformat())
     if front.parked:
-        day, because = front.parked.date, front.parked.because
-        yield _Found(day, "parked", "parked", f"Parked: {because}", own=day.isoformat())
+        yield _parked(front.parked.date, front.parked.because)
+
+
+def _parked(day: date, because: str) -> _Found:
+    return _Found(day, "parked", "parked", f"Parked: {because}", own=day.isoformat())
 
 
 def _own(day: date, words: str) -> str:

@@ -97,6 +97,17 @@ def test_problems_of_a_story(tmp_path: Path, lines: str, problem: str) -> None:
     assert found(tmp_path, LEAST + lines) == [problem]
 
 
+def test_the_same_as_a_draft(tmp_path: Path) -> None:
+    """Only a draft may repeat a draft: the reports of a story would stand where no reader sees them."""
+    plan = LEAST + "draft: true\n"
+    stories = {"plan": plan, "sketch": plan + "same_as: plan\n", "slow": LEAST + "same_as: plan\n"}
+    (said,) = check(base(tmp_path, stories)).problems
+    assert str(said) == (
+        "stories/slow.md:5:1: PK204 same_as: 'plan' is a draft, which no reader sees "
+        "(make this one a draft too, or that one none)"
+    )
+
+
 def test_reports_of_an_unknown_source(tmp_path: Path) -> None:
     """Reports that are counted elsewhere name a source that is there."""
     front = "title: a\nstatus: reported\nreports: [{source: demo, query: slow}, {source: desk, query: slow}]"

@@ -5,15 +5,22 @@ import pty
 import select
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from difflib import ndiff
+from functools import partial
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 import perfkb as front_door
+from ingest import books
 from ingest.errors import UserError
+from ingest.knowledge import read_knowledge_base
+from ingest.story import Said
 from tests.commands import perfkb
 from tests.ingest.bases import LEAST, SETTINGS, base
 
@@ -40,6 +47,16 @@ TESTED = INVESTIGATED.replace("investigating", "testing") + (
 )
 PARKED = LEAST.replace("reported", "parked") + "parked: {date: 2026-09-12, because: No time, revisit: 2027-01-01}\n"
 PLANNED = TESTED + "fixes:\n  - id: batch\n    ticket: PERF-1\n    expected: -10 %\n"
+PAUSED = (
+    LEAST.replace("reported", "parked   # for now")
+    + """\
+parked:   # as agreed with Ana
+  date: 2026-10-12
+  because: "Still: no time"   # nor money
+pauses:
+  - {parked: 2026-09-12, because: No time, reopened: 2026-10-01}   # first
+"""
+)
 SHARE = ("--share", "part", "--of", "requests", "--at-least", "50 %")
 
 
@@ -48,7 +65,7 @@ def root(tmp_path: Path) -> Path:
     """A knowledge base with a story at each stage that a command leads to."""
     stories = {
         "least": LEAST, "looked": INVESTIGATED, "tested": TESTED, "parked": PARKED, "planned": PLANNED,
-        "wrong": LEAST + "timeboxes: [{date: soon}]\nchosen: 3\n", "twin": LEAST + "same_as: least\n",
+        "paused": PAUSED, "wrong": LEAST + "timeboxes: [{date: soon}]\nchosen: 3\n", "twin": LEAST + "same_as: least\n",
     }  # fmt: skip
     return base(tmp_path, stories, settings=TICKETS).root
 
@@ -105,8 +122,9 @@ def changes(root: Path, slug: str, *arguments: str) -> list[str]:
          ["- status: investigating", "+ status: parked",
           "+ parked: {date: 2026-11-01, because: No time, revisit: 2027-03-01}"]),
         ("parked", ["reopen", "parked"],
-         ["- status: parked", "+ status: reported",
-          "- parked: {date: 2026-09-12, because: No time, revisit: 2027-01-01}"]),
+         ["- status: parked", "+ status: reported", "+ pauses:",
+          "- parked: {date: 2026-09-12, because: No time, revisit: 2027-01-01}",
+          "+   - {parked: 2026-09-12, because: No time, reopened: 2026-11-01}"]),
     ],
 )  # fmt: skip
 def test_what_is_written(root: Path, slug: str, arguments: list[str], expected: list[str]) -> None:
@@ -158,6 +176,10 @@ def test_today_is_that_of_the_zone(tmp_path: Path) -> None:
         ("believe looked COUNT --share part --of requests --at-least 50% --from 2026-11-02 --to 2026-11-04",
          ("this test cannot decide anything: window: 3 days, at least 7 are asked for (one observation proves nothing: "
          "look longer)")),
+        ("believe looked COUNT --share part --of requests --at-least 50% --from 2026-11-20 --to 2026-11-02",
+         "--to 2026-11-02 is before --from 2026-11-20 (both days belong to the window)"),
+        ("believe looked COUNT --change part --at 2026-11-01 --at-least 50% --quantile p95",
+         "quantile: 'p95' is not a number (write it in digits, such as 0.95)"),
         ("believe looked COUNT --test shard=part",
          "--test: 'shard=part' is not a part of a test (did you mean share?)"),
         ("fix planned btch", "--ticket is missing (it says: which ticket is the fix?)"),
@@ -174,7 +196,7 @@ def test_today_is_that_of_the_zone(tmp_path: Path) -> None:
         ("park parked again", "stories/parked.md: it is parked (perfkb reopen parked)"),
         ("reopen least", "stories/least.md:3:1: it is not parked, but reported"),
         ("tell least", ("stories/least.md: nothing was told (known: --area, --owner, --who, --what, --when, --where, "
-         "--why, --workaround, --say)")),
+         "--why, --workaround, --say, --ticket, --tag, --endpoint, --symptom)")),
         ("new --from PREF-1 Slow", "'PREF-1' is no ticket (known: PERF-[0-9]+)"),
         ("new", "TITLE is missing (it says: what is slow, in the words of who notices it?)"),
         ("new Slow --area campains", "area: 'campains' is not an area (did you mean campaigns?)"),
@@ -243,12 +265,120 @@ def test_what_is_missing_is_said(root: Path) -> None:
 
 
 def test_a_parked_story_comes_back_where_it_was(root: Path) -> None:
-    """What was parked is taken up at the stage that its evidence supports."""
-    before = (root / "stories/tested.md").read_bytes()
-    run(root, "park", "tested", "No time")
-    done = run(root, "reopen", "tested")
-    assert "was parked on 2026-11-01: No time\nwrote stories/tested.md: status testing\n" in done.stdout
-    assert (root / "stories/tested.md").read_bytes() == before
+    """What was parked is taken up at the stage that its evidence supports, and when it was stays on record."""
+    before = (root / "stories/tested.md").read_text()
+    for _ in range(2):
+        run(root, "park", "tested", "No time", "--revisit", "2027-03-01")
+        done = run(root, "reopen", "tested")
+        assert "was parked on 2026-11-01: No time\nwrote stories/tested.md: status testing\n" in done.stdout
+    pause = "  - {parked: 2026-11-01, because: No time, reopened: 2026-11-01}\n"
+    assert (root / "stories/tested.md").read_text() == before.replace("---\nIt", f"pauses:\n{pause * 2}---\nIt")
+
+
+def test_reopening_keeps_comments(root: Path) -> None:
+    """What was noted beside the reason stays, and the pauses before this one."""
+    path = root / "stories/paused.md"
+    assert run(root, "reopen", "paused", "--date", "2026-10-30").exit_code == 0
+    assert (
+        path.read_text().split("---\n")[1]
+        == LEAST.replace("reported", "reported   # for now")
+        + """\
+# as agreed with Ana
+# nor money
+pauses:
+  - {parked: 2026-09-12, because: No time, reopened: 2026-10-01}   # first
+  - {parked: 2026-10-12, because: "Still: no time", reopened: 2026-10-30}
+"""
+    )
+
+
+def test_reopened_by_hand(root: Path) -> None:
+    """Who changes the stage alone is told of the reason that is still there, and `reopen` puts it on record."""
+    path = root / "stories/parked.md"
+    path.write_text(path.read_text().replace("status: parked", "status: reported"))
+    told = run(root, "check", "stories/parked.md").stdout
+    assert told == (
+        "stories/parked.md:5:1: PK306 warning: the story is reported, and says why it was parked "
+        "(write `status: parked`, or take it up again: perfkb reopen parked)\n"
+    )
+    again = str(run(root, "park", "parked", "Still no time").exception)
+    assert again == "stories/parked.md:5:1: it was parked on 2026-09-12 (perfkb reopen parked records that)"
+    assert run(root, "reopen", "parked").exit_code == 0
+    assert run(root, "check", "stories/parked.md").stdout == ""
+    assert "pauses:\n  - {parked: 2026-09-12, because: No time, reopened: 2026-11-01}\n" in path.read_text()
+
+
+def test_two_commands_at_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What several commands write into one story at the same moment is all there."""
+    write = books.write
+
+    def slowly(*arguments: Any) -> None:
+        sleep(0.1)
+        write(*arguments)
+
+    monkeypatch.setattr(books, "write", slowly)
+    found = read_knowledge_base(root)
+    edits = [partial(books.add_report, day="2026-10-01", said=f"r{n}", customers=1, link=None) for n in range(5)]
+    with ThreadPoolExecutor(len(edits)) as pool:
+        list(pool.map(lambda edit: books.keep(found, found.story("least"), [edit]), edits))
+    now = read_knowledge_base(root).story("least").front.reports
+    assert sorted(each.said for each in now if isinstance(each, Said)) == ["it spins", "r0", "r1", "r2", "r3", "r4"]
+
+
+def test_changed_while_it_was_asked(root: Path) -> None:
+    """An answer to a question is not written into an entry that another one has taken the place of meanwhile."""
+    found = read_knowledge_base(root)
+    story, path = found.story("looked"), root / "stories/looked.md"
+    stop = partial(books.stop_timebox, index=0, spent="1h", outcome="The disk", effort=None)
+    path.write_text(
+        path.read_text().replace("timeboxes:\n", "timeboxes:\n  - {date: 2026-09-01, question: Disk?, budget: 1h}\n")
+    )
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="timeboxes was changed meanwhile, so nothing was written"):
+        books.keep(found, story, [stop], minds=("timeboxes",))
+    assert path.read_bytes() == before
+    # What it is not about may have changed.
+    books.keep(found, story, [partial(books.tell, words={"what": "It"})], minds=("status",))
+    assert "question: Disk?" in path.read_text()
+
+
+def test_a_report_leaves_the_stage_that_another_one_set(root: Path) -> None:
+    """A report that was begun before a story was parked does not take it up again."""
+    found = read_knowledge_base(root)
+    assert run(root, "park", "looked", "No time").exit_code == 0
+    edit = partial(books.add_report, day="2026-10-01", said="again", customers=1, link=None)
+    assert books.keep(found, found.story("looked"), [edit], moves=False).story.front.status == "parked"
+
+
+def test_what_is_no_text(root: Path) -> None:
+    """Bytes that are no text are the terminal's mistake, and not the story's."""
+    refused = str(run(root, "report", "least", os.fsdecode(b"it spins \xff")).exception)
+    assert refused == "stories/least.md: cannot be written into: what was given is not text in UTF-8"
+
+
+def test_a_file_keeps_its_permissions(root: Path) -> None:
+    """What others may do with the file stays, and one that is read-only is not replaced."""
+    path = root / "stories/least.md"
+    path.chmod(0o664)
+    assert run(root, "report", "least", "again").exit_code == 0
+    assert path.stat().st_mode & 0o777 == 0o664
+    path.chmod(0o444)
+    before = path.read_bytes()
+    refused = run(root, "report", "least", "once more").exception
+    assert str(refused) == "stories/least.md: cannot be written: the file is read-only"
+    assert path.read_bytes() == before
+
+
+def test_what_failed_was_not_done(root: Path) -> None:
+    """What a command did is said after it was written, not before."""
+    for arguments in (
+        ["believe", "least", "COUNT", *SHARE],
+        ["ship", "planned", "batch", "--at", "2027-01-01"],
+        ["reopen", "parked", "--date", "2026-01-01"],
+    ):
+        done = run(root, *arguments)
+        assert isinstance(done.exception, UserError)
+        assert done.stdout == ""
 
 
 def test_shared_series_are_used(root: Path) -> None:
@@ -263,7 +393,7 @@ def test_new_from_a_vague_sentence(root: Path) -> None:
     done = perfkb("-C", root, "new", "it's somehow slow??", now=NOW, EDITOR="false", VISUAL="")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("wrote stories/it-s-somehow-slow.md: status reported\nnext: run a timebox: perfkb ")
-    assert run(root, "check", "stories/it-s-somehow-slow.md").output == "8 stories: 0 errors, 0 warnings\n"
+    assert run(root, "check", "stories/it-s-somehow-slow.md").output == "9 stories: 0 errors, 0 warnings\n"
 
 
 def test_new_with_all_that_is_known(root: Path) -> None:
@@ -357,10 +487,36 @@ def test_a_timebox_on_a_terminal(root: Path) -> None:
 
 
 def test_an_editor_that_fails(root: Path) -> None:
-    """An editor that fails is named in one line; the story is there, and `--no-edit` opens none."""
+    """An editor that fails is named in one line, and what comes next is said; `--no-edit` opens none."""
     shown = on_terminal(root, "\n1\n", "new", "Exports time out", "--no-edit", EDITOR="false")
     assert "wrote stories/exports-time-out.md: status reported\nnext: " in shown
-    shown = on_terminal(root, "\n1\n", "new", "Log-in hangs", status=2, EDITOR="false")
-    assert "Editing failed" in shown
-    assert "Traceback" not in shown
+    shown = on_terminal(root, "\n1\n", "new", "Log-in hangs", EDITOR="false")
+    assert "warning: the editor failed: false: Editing failed (open " in shown
+    assert "next: run a timebox: perfkb timebox start log-in-hangs " in shown
     assert (root / "stories/log-in-hangs.md").exists()
+
+
+def test_no_answer(root: Path) -> None:
+    """Who ends the questions has written nothing, and is told so."""
+    before = (root / "stories/looked.md").read_bytes()
+    shown = on_terminal(root, "1h\n\x04", "timebox", "stop", "looked", status=2)
+    assert "perfkb: there was no answer, so nothing was written\n" in shown
+    assert (root / "stories/looked.md").read_bytes() == before
+
+
+def test_a_story_by_its_path(root: Path) -> None:
+    """A story may be named by its file, which a shell completes."""
+    assert run(root, "report", "stories/least.md", "again").exit_code == 0
+    assert run(root, "report", str(root / "stories/least.md"), "again").exit_code == 0
+    assert (root / "stories/least.md").read_text().count("said: again") == 2
+    elsewhere = str(run(root, "report", "/elsewhere/stories/least.md", "again").exception)
+    assert elsewhere.startswith("there is no story '/elsewhere/stories/least.md'")
+
+
+def test_a_belief_needs_telemetry(root: Path) -> None:
+    """Of a story without series, nothing that a hypothesis could be tested on, the series come first."""
+    run(root, "timebox", "start", "least", "Why?", "--area", "campaigns", "--what", "The list")
+    done = run(root, "timebox", "stop", "least", "--spent", "1h")
+    assert "park it, or name its series under `telemetry:` and write what you believe: perfkb believe" in done.stdout
+    refused = str(run(root, "believe", "least", "COUNT", *SHARE).exception)
+    assert refused.endswith("'part' is not a series of this story (declare it under `telemetry:`)")

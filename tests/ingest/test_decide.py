@@ -548,3 +548,17 @@ def test_the_step_before_the_end(tmp_path: Path) -> None:
     (each,) = settle(found)
     assert each.pin is not None
     assert each.pin.change.days_after == 14
+
+
+def test_a_story_that_was_changed_while_it_was_decided(tmp_path: Path) -> None:
+    """A verdict is not written beside another hypothesis, and nothing is pinned; what is elsewhere may change."""
+    found = hypothesis(tmp_path)
+    path = tmp_path / "stories/slow-list.md"
+    before = path.read_text()
+    path.write_text(before.replace("- id: h1 ", "- {id: h0, because: First of all, written: 2026-08-01}\n- id: h1 "))
+    with pytest.raises(UserError, match="hypotheses was changed meanwhile, so nothing was written"):
+        decide(found, "slow-list", "h1")
+    assert not (tmp_path / "stories/slow-list/pinned").exists()
+    path.write_text(before.replace("The   narrative.", "More of it."))
+    assert decide(found, "slow-list", "h1").pin.verdict == "confirmed"
+    assert path.read_text().endswith("More of it.\n")

@@ -61,6 +61,10 @@ def belief(verdict: str = "open", decided: str = "", test: str = TEST) -> str:
     return f"hypotheses: [{{id: h1, because: The disk, written: 2026-10-15, test: {test}{told}}}]\n"
 
 
+def pause(parked: str, reopened: str) -> str:
+    return f"pauses: [{{parked: 2026-{parked}, because: Rare, reopened: 2026-{reopened}}}]\n"
+
+
 # -- where it stood
 
 
@@ -73,6 +77,12 @@ def belief(verdict: str = "open", decided: str = "", test: str = TEST) -> str:
         (f"timeboxes: [{BOX}]\n" + belief("disproved", "2026-10-30"), "investigating", ("testing", "investigating")),
         (f"timeboxes: [{BOX}]\nparked: {{date: 2026-10-30, because: Rare}}\n", "parked", ("investigating", "parked")),
         (f"timeboxes: [{BOX}]\nparked: {{date: 2026-10-10, because: Rare}}\n", "parked", None),
+        (f"timeboxes: [{BOX}]\n" + pause("10-10", "10-28"), "investigating", ("parked", "investigating")),
+        (pause("10-10", "10-28"), "reported", ("parked", "reported")),
+        (f"timeboxes: [{BOX}]\n" + pause("10-27", "10-28"), "investigating", None),
+        (f"timeboxes: [{BOX}]\n" + pause("10-10", "10-12"), "investigating", None),
+        (f"timeboxes: [{BOX}]\n" + pause("10-10", "10-28") + "parked: {date: 2026-10-30, because: Rare}\n", "parked",
+         None),
     ],
 )  # fmt: skip
 def test_moves(more: str, status: str, moved: tuple[str, str] | None) -> None:

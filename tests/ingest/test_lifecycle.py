@@ -189,6 +189,10 @@ def test_overriding(tmp_path: Path) -> None:
          "4:113 hypotheses[0].test.to: 2026-09-10 is before 2026-09-11, the first day of the test"),
         ("parked: {date: 2026-09-12, because: b, revisit: 2026-09-11}",
          "4:40 parked.revisit: 2026-09-11 is before 2026-09-12, when it was parked"),
+        ("pauses: [{parked: 2026-09-12, because: b, reopened: 2027-09-11}]",
+         "4:43 pauses[0].reopened: 2027-09-11 is in the future"),
+        ("pauses: [{parked: 2026-09-12, because: b, reopened: 2026-09-11}]",
+         "4:43 pauses[0].reopened: 2026-09-11 is before 2026-09-12, when it was parked"),
     ],
 )  # fmt: skip
 def test_impossible_dates(line: str, problem: str) -> None:
@@ -309,3 +313,11 @@ def test_what_cannot_lag() -> None:
     """A story that is parked, repeats another one, or has a mistake in its status does not lag."""
     for status, more in (("parked", PARKED), ("reported", {"same_as": "same_as: other"}), ("shiped", {})):
         assert list(lagging(read(story(status, {**TESTING, **more})), NO_PINS, TODAY)) == []
+
+
+def test_parked_before_it_was_taken_up_again() -> None:
+    """A story is parked again after it was taken up, not before."""
+    pauses = "pauses: [{parked: 2026-09-01, because: b, reopened: 2026-09-11}]\nparked: {date: 2026-09-10, because: b}"
+    (said,) = impossible_dates(read(f"title: a\nstatus: parked\n{pauses}"), NOW)
+    assert said.what == "parked.date: 2026-09-10 is before 2026-09-11, when it was taken up again"
+    assert list(impossible_dates(read(f"title: a\nstatus: parked\n{pauses.replace('09-10', '09-11')}"), NOW)) == []

@@ -49,6 +49,18 @@ def test_links_that_lead_somewhere(tmp_path: Path, target: str) -> None:
     assert links(tmp_path, f"## Own\n\n[A link]({target}).\n") == []
 
 
+@pytest.mark.parametrize("target", ["plan.md", "plan.md#its-heading", "plan/totals.svg", "plan/totals.csv"])
+def test_links_to_drafts(tmp_path: Path, target: str) -> None:
+    """What no reader sees can be linked to by another draft alone."""
+    plan, text = document(LEAST + TELEMETRY + "draft: true\n", "# Its heading\n"), f"[A link]({target}).\n"
+    stories = {"plan": plan, "slow-list": document(LEAST, text), "sketch": document(LEAST + "draft: true\n", text)}
+    (said,) = check(base(tmp_path, stories)).problems
+    assert str(said) == (
+        "stories/slow-list.md:6:10: PK211 plan is a draft, which no reader sees "
+        "(make this one a draft too, or that one none)"
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [

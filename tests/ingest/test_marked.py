@@ -118,9 +118,23 @@ def test_what_is_no_plain_yaml(text: str, problem: str, hint: str) -> None:
     assert marked.data == {}
 
 
-def test_lines_are_those_of_editors() -> None:
-    """Places count the lines that an editor shows, also after characters that end a line for YAML alone."""
-    assert problems('a: "\u2028\u0085x"\nb: 1:30\n')[0].startswith("2:4 PK005")
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85"])
+def test_no_key_hides_in_a_comment(end: str) -> None:
+    """What ends a line for YAML alone is refused: who reviews a story would see a comment that goes on."""
+    marked = read_yaml(FILE, f"a: 1\n# é harmless{end}b: 2\nc: 1:30\n".encode())
+    assert told(marked) == [
+        f"2:13 PK002 this is not YAML: the character U+{ord(end):04X} cannot stand here (remove it)"
+    ]
+    assert marked.data == {}
+
+
+@pytest.mark.parametrize(
+    "whole", ["a: 1\n# é harmless\rb: 2\n", "a: 1\r\n# é harmless\rb: 2\r\n", "a: 1\n# é harmless\r\r\n"]
+)
+def test_no_key_hides_behind_a_carriage_return(whole: str) -> None:
+    """The same of a carriage return alone, where other lines end otherwise."""
+    (said,) = told(read_yaml(FILE, whole.encode()))
+    assert said.startswith("2:13 PK001 a carriage return alone ends this line, and others end otherwise (")
 
 
 @pytest.mark.parametrize("sign", ["[", "{", "- ", "? ", "a: {", "&a [", "[{"])

@@ -119,7 +119,15 @@ def test_a_story_that_is_there(tmp_path: Path) -> None:
     assert (tmp_path / "stories/slow.md").read_bytes() == before
 
 
-@pytest.mark.parametrize("slug", ["../evil", "index", "A", "a b", "a/b", ".", "a" * 81])
+def test_a_link_that_leads_nowhere_is_there(tmp_path: Path) -> None:
+    """What has the story's name is not replaced, even where it is no file."""
+    found = base(tmp_path)
+    (tmp_path / "stories/slow.md").symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"stories/slow\.md: this story is there already"):
+        write_story(found, "Slow", slug=None, said=None, customers=1, link=None)
+
+
+@pytest.mark.parametrize("slug", ["../evil", "index", "A", "a b", "a/b", ".", "a" * 81, "con", "lpt1"])
 def test_slugs_that_cannot_be(tmp_path: Path, slug: str) -> None:
     """A name that no story can have is refused, and nothing is written anywhere."""
     with pytest.raises(UserError, match="is not a story's name"):
@@ -148,14 +156,14 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     ("title", "slug"),
     [("Campaigns page spins", "campaigns-page-spins"), ("Ünïcödé & <b>", "unicode-b"), ("  a -- b!  ", "a-b"),
      ("50 % slower", "50-slower"), ("../../etc/passwd", "etc-passwd"), ("a" * 100, "a" * MAX_SLUG),
-     ("a" * 79 + " b", "a" * 79), ("ﬁle №5", "file-no5")],
+     ("a" * 79 + " b", "a" * 79), ("ﬁle №5", "file-no5"), ("Straße", "strasse")],
 )  # fmt: skip
 def test_slugs(title: str, slug: str) -> None:
     """A name is made of a title's letters and digits, without their marks, and is short enough."""
     assert slug_of(title) == slug
 
 
-@pytest.mark.parametrize("title", ["", "???", "🐌", "日本語", "Index", "-"])
+@pytest.mark.parametrize("title", ["", "???", "🐌", "日本語", "Index", "-", "AUX"])
 def test_titles_without_a_name(title: str) -> None:
     """A title of which no name is left asks for one."""
     with pytest.raises(UserError, match=r"no name can be made from .*give one with --slug"):

@@ -101,7 +101,7 @@ def test_wrong_numbers() -> None:
     assert problems("name: a\nmixed: [{number: two}, {number: 1.5}, {number: 0}]") == [
         "2:10 PK103 mixed[0].number: 'two' is not a whole number (write digits only)",
         "2:25 PK103 mixed[1].number: '1.5' is not a whole number (write digits only)",
-        "2:40 PK103 mixed[2].number: Input should be greater than or equal to 1",
+        "2:40 PK103 mixed[2].number: '0' is less than 1",
     ]
 
 

@@ -30,6 +30,7 @@ fixes:
   - {id: cache, shipped: 2026-09-19}
   - {id: later, expected: -10 %}
 parked: {date: 2026-09-25, because: The rest is not worth it}
+pauses: [{parked: 2026-09-13, because: The page is being replaced, reopened: 2026-09-18}]
 """
 
 
@@ -51,6 +52,8 @@ def test_everything_in_order() -> None:
         ("2026-09-10", "disproved"),
         ("2026-09-11", "confirmed"),
         ("2026-09-12", "chosen"),
+        ("2026-09-13", "parked"),
+        ("2026-09-18", "reopened"),
         ("2026-09-19", "shipped cache"),
         ("2026-09-20", "shipped batch"),
         ("2026-09-25", "parked"),
@@ -73,6 +76,8 @@ def test_everything_in_order() -> None:
             "https://code.example/881",
         ),
         ("2026-09-19", "Fix shipped: cache", "fix-cache", ""),
+        ("2026-09-13", "Parked: The page is being replaced", "", ""),
+        ("2026-09-18", "Taken up again", "", ""),
         ("2026-09-25", "Parked: The rest is not worth it", "", ""),
     ],
 )
@@ -133,3 +138,11 @@ def test_what_became_of_a_gain(verdict: str, standing: Any, kind: str, text: str
     (event,) = timeline(story(), UTC_ZONE, fixes={"batch": found, "other": held})
     assert (event.day, event.kind, event.text) == (date(2026, 10, 3), kind, text)
     assert (event.anchor, event.name) == ("fix-batch", f"{kind}-batch")
+
+
+def test_parking_stays_what_it_was() -> None:
+    """A feed knows a parking by the same name after the story was taken up again."""
+    parked = events("parked: {date: 2026-09-13, because: It is rare}")
+    reopened = events("pauses: [{parked: 2026-09-13, because: It is rare, reopened: 2026-09-13}]")
+    assert reopened[0] == parked[0]
+    assert [each.name for each in reopened] == ["parked-2026-09-13", "reopened-2026-09-13"]

@@ -91,7 +91,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=words.printable,
+        finalize=words.unbroken,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -14,10 +14,11 @@ from markupsafe import Markup
 
 from ingest.charts.base import Cell, csv_text
 from ingest.charts.history import charts
-from ingest.closed import FALSE_DISCOVERIES, StatedFix, to_json
+from ingest.closed import FALSE_DISCOVERIES, StatedFix, StatedHours, to_json
 from ingest.errors import UserError
 from ingest.evidence import Hours
 from ingest.impact import (
+    UNITS,
     Group,
     Overview,
     Period,
@@ -85,10 +86,20 @@ def impact_history(site: Site, root: str, area: str = "") -> Markup:
         root,
         found,
         charts={name: chart for name, chart in _charts(site, found).items() if name != "impact-expected"},
+        parts=_parts(hours for period in found.periods for hours in period.totals.values()),
         whole=not area,
         restated=restated,
         equivalents=equivalents(found.totals, site.settings.rates),
     )
+
+
+def _parts(hours: Iterable[Hours | StatedHours | None]) -> dict[str, list[float]]:
+    """The numbers that a total of each unit is made of."""
+    parts: dict[str, list[float]] = {unit: [] for unit in UNITS}
+    for each in hours:
+        if each:
+            parts[each.unit].append(each.value)
+    return parts
 
 
 def impact_table(site: Site, root: str, area: str = "") -> Markup:
@@ -150,6 +161,8 @@ def impact_quarter(site: Site, root: str, quarter: str = "", area: str = "") -> 
     names, over = list(periods), [name for name, period in periods.items() if not period.running]
     chosen = quarter or (over or names)[-1]
     period, found = periods[chosen], _within(whole, periods[chosen])
+    earning = [row for row in whole.rows if row.hours and chosen in row.hours.by_quarter]
+    gone = [] if area else _gone(whole, period)
     place = names.index(chosen)
     return _render(
         "impact_quarter.html",
@@ -159,8 +172,9 @@ def impact_quarter(site: Site, root: str, quarter: str = "", area: str = "") -> 
         period=period,
         before=periods[names[place - 1]].quarter if place else None,
         after=periods[names[place + 1]].quarter if place + 1 < len(names) else None,
-        earning=[row for row in whole.rows if row.hours and chosen in row.hours.by_quarter],
-        gone=[] if area else _gone(whole, period),
+        earning=earning,
+        gone=gone,
+        parts=_parts([*(row.hours.by_quarter[chosen] for row in earning if row.hours), *(fix.hours for fix in gone)]),
         restated=[] if area else [each for each in _restatements(site) if each.quarter == period.quarter],
         equivalents=equivalents(period.totals, site.settings.rates),
         all_names={row.name: row for row in whole.rows},

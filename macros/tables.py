@@ -13,6 +13,7 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from ingest.charts import CHARTS
+from ingest.charts.scatter import numbers
 from ingest.codes import CODES
 from ingest.errors import UserError
 from ingest.evidence import HEALTH_STATES, Facts
@@ -109,7 +110,8 @@ def priorities_table(site: Site, root: str, area: str = "") -> Markup:
         bands=[group for group in groups[: -len(LACKING)] if group.options],
         lacking=[group for group in groups[-len(LACKING) :] if group.options],
         looks=[look for look in found.looks if look.option.slug in shown],
-        svg=None if area else Markup(site.priorities_chart.svg),  # noqa: S704  # ours: ingest.charts escapes labels
+        chart=None if area else site.priorities_chart,
+        numbers={} if area else numbers(found),
         teams=sorted({option.facts.owner for option in found.options if option.slug in shown and option.facts.owner}),
         efforts=EFFORTS,
         beside={name: title for name, title in BESIDE.items() if name in site.customer_fields},

@@ -1,6 +1,7 @@
 """How verdicts read on a page: what was found, how sure that is, and what it is worth."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from markupsafe import Markup
@@ -10,7 +11,7 @@ from ingest.pins import Between, Change, Judged, Tested
 from ingest.rules import Rule, failed, rules_of, threshold_rule
 from ingest.stats import METHOD
 from ingest.units import format_quantity
-from macros.words import percent, quantity
+from macros.words import Phrase, percent, quantity
 
 OUTCOMES = {
     "improved": "Improved",
@@ -26,6 +27,8 @@ STATES = {
     "due": "Due to be judged",
 }
 STANDINGS = {"held": "holds", "eroded": "eroded", "regressed": "gone"}
+# Statements keep six digits.
+_STATED = 1e-5
 
 
 def outcome(facts: FixFacts) -> Markup:
@@ -51,14 +54,14 @@ def _badge(kind: str, text: str) -> Markup:
 def change(value: Change | Between) -> Markup:
     """`−55 %, between −59 % and −52 %`: a change with its 95 % interval."""
     effect = value.effect if isinstance(value, Change) else value.value
-    return Markup('<data value="{}">{}</data> <small>between {} and {}</small>').format(
+    return Phrase('<data value="{}">{}</data> <small>between {} and {}</small>').format(
         repr(effect), percent(effect, signed=True), percent(value.low, signed=True), percent(value.high, signed=True)
     )
 
 
 def part(value: Between) -> Markup:
     """A share with its 95 % interval."""
-    return Markup('<data value="{}">{}</data> <small>between {} and {}</small>').format(
+    return Phrase('<data value="{}">{}</data> <small>between {} and {}</small>').format(
         repr(value.value), percent(value.value), percent(value.low), percent(value.high)
     )
 
@@ -77,7 +80,7 @@ def from_to(pin: Judged) -> Markup:
     """`from 3.4 s to 1.47 s`, the usual figure before and after."""
     unit = pin.series[pin.fix.series].unit
     after = format_quantity(pin.after, unit, like=pin.before)
-    return Markup("from {} to {}").format(quantity(pin.before, unit), after)
+    return Phrase("from {} to {}").format(quantity(pin.before, unit), after)
 
 
 def hours(value: Hours) -> Markup:
@@ -95,8 +98,26 @@ def _hours(value: Hours) -> tuple[Markup, str, str, str]:
 
 def whole(value: float) -> str:
     """Hours to two or three digits, never to a fraction that nobody could know."""
-    digits = 10 ** max(0, len(f"{abs(value):.0f}") - 3)
-    return f"{round(value / digits) * digits:,}".replace("-", "−")
+    return f"{_rounded(value):,}".replace("-", "−")
+
+
+def _rounded(value: float) -> int:
+    digits: int = 10 ** max(0, len(f"{abs(value):.0f}") - 3)
+    return round(value / digits) * digits
+
+
+def seeming(whole_value: float, parts: Iterable[float]) -> str:
+    """What the parts of a whole add up to as they are read; empty unless rounding alone makes that another number."""
+    values = list(parts)
+    seen = sum(map(_rounded, values))
+    if seen == _rounded(whole_value) or not math.isclose(sum(values), whole_value, rel_tol=_STATED):
+        return ""
+    return f"{seen:,}".replace("-", "−")
+
+
+def seeming_quarters(value: Hours) -> str:
+    """What the quarters of some hours add up to as they are read, where rounding makes that another number."""
+    return seeming(value.value, [each.value for each in value.by_quarter.values()]) if value.by_quarter else ""
 
 
 def rules(pin: Tested) -> list[Rule]:
@@ -116,5 +137,8 @@ def outdated(pin: Tested | Judged) -> bool:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     make.__name__: make
-    for make in (broken, change, effect, from_to, hours, outcome, outdated, part, rules, standing, threshold, whole)
-}
+    for make in (
+        broken, change, effect, from_to, hours, outcome, outdated, part, rules, seeming, seeming_quarters, standing,
+        threshold, whole,
+    )
+}  # fmt: skip

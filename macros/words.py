@@ -5,11 +5,12 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 from markupsafe import Markup, escape
 
+from ingest.charts.readings import Reading, Readings
 from ingest.evidence import Facts, GoalFacts, Recent, SeriesFacts
 from ingest.fields import is_unprintable
 from ingest.ongoing import is_open
@@ -33,6 +34,10 @@ VERDICT_WORDS = {
 }  # fmt: skip
 
 
+# What is written for a unit: a line must not break between it and its number.
+_BEFORE_UNIT = re.compile(r" (?<=\d )(?=(?:%|[µnm]?s|min|h|[kMGT]?B|[KMGT]iB)(?![\w-]))")
+
+
 def printable(value: Any) -> Any:
     """Text without control and direction-changing characters; anything else as it is."""
     if isinstance(value, Markup) or not isinstance(value, str):
@@ -40,11 +45,31 @@ def printable(value: Any) -> Any:
     return "".join(c for c in value if not is_unprintable(c) or c in "\n\t")
 
 
+def unbroken(value: Any) -> Any:
+    """What a template prints: printable, and no number stands on another line than its unit."""
+    text = printable(value)
+    return text if isinstance(text, Markup) or not isinstance(text, str) else _BEFORE_UNIT.sub("\u00a0", text)
+
+
+class Phrase(Markup):
+    """Markup that is told: what is filled in is escaped, and its numbers keep their units."""
+
+    @classmethod
+    def escape(cls, text: Any, /) -> Self:
+        """What is filled in."""
+        return super().escape(unbroken(text))
+
+
+def verbatim(text: str) -> Markup:
+    """A text that is copied into another tool, and stays as it was written."""
+    return Markup.escape(printable(text))
+
+
 def quantity(value: float | None, unit: str) -> Markup:
     """A figure for reading, with the whole of it in the element's `value`."""
     if value is None:
         return Markup('<span class="pk-unknown">unknown</span>')
-    return Markup('<data value="{}">{}</data>').format(repr(float(value)), format_quantity(value, unit))
+    return Phrase('<data value="{}">{}</data>').format(repr(float(value)), format_quantity(value, unit))
 
 
 def quantile_range(figure: Range, unit: str) -> Markup:
@@ -52,8 +77,8 @@ def quantile_range(figure: Range, unit: str) -> Markup:
     if figure.low == figure.high:
         return quantity(figure.value, unit)
     if figure.high == float("inf"):
-        return Markup("over {}").format(quantity(figure.low, unit))
-    return Markup("{} <small>between {} and {}</small>").format(
+        return Phrase("over {}").format(quantity(figure.low, unit))
+    return Phrase("{} <small>between {} and {}</small>").format(
         quantity(figure.value, unit), format_quantity(figure.low, unit), format_quantity(figure.high, unit)
     )
 
@@ -63,8 +88,8 @@ def share(value: Share | None) -> Markup:
     if value is None:
         return Markup('<span class="pk-unknown">unknown</span>')
     if value.exact:
-        return Markup('<data value="{}">{}</data>').format(repr(value.low), percent(value.low))
-    return Markup("{} to {}").format(percent(value.low), percent(value.high))
+        return Phrase('<data value="{}">{}</data>').format(repr(value.low), percent(value.low))
+    return Phrase("{} to {}").format(percent(value.low), percent(value.high))
 
 
 def moment(when: datetime) -> Markup:
@@ -108,7 +133,7 @@ def age(until: datetime, now: datetime, *, fixed: bool) -> Markup:
     """How old data was when the site was built; the browser counts on, unless the clock is `fixed`."""
     counting = "" if fixed else Markup(" data-pk-age")
     told = f"{format_duration(now - until)} old" if now - until >= timedelta(minutes=1) else "up to date"
-    return Markup('<time datetime="{}"{}>{}</time>').format(
+    return Phrase('<time datetime="{}"{}>{}</time>').format(
         until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), counting, told
     )
 
@@ -120,7 +145,7 @@ def answer(value: str | Measured | None) -> Markup:
     if isinstance(value, str):
         return link(value) if value.startswith(("https://", "http://")) else escape(value)
     figure = f"{int(value.value):,}" if re.fullmatch(r"\d{4,15}", value.value) else value.value
-    told = escape(f"{figure} {value.unit}" if value.unit else figure)
+    told: Markup = Phrase.escape(f"{figure} {value.unit}" if value.unit else figure)
     if value.as_of:
         told += Markup(" <small>as of {}</small>").format(day(value.as_of))
     if value.source:
@@ -243,9 +268,27 @@ def how_slow(facts: SeriesFacts) -> Markup:
     low, value, high = found.figure.low, found.figure.value, found.figure.high
     label = f"{facts.figure} " if facts.series.kind == "histogram" else ""
     if low == high:
-        return Markup("{}{}").format(label, quantity(value, facts.unit))
+        return Phrase("{}{}").format(label, quantity(value, facts.unit))
     ends = (format_quantity(each, facts.unit, like=value) for each in (low, high))
-    return Markup("{}{}<br><small>{} to {}</small>").format(label, quantity(value, facts.unit), *ends)
+    return Phrase("{}{}<br><small>{} to {}</small>").format(label, quantity(value, facts.unit), *ends)
+
+
+def reading_rows(readings: Readings, root: str = "") -> Markup:
+    """The rows of a chart's table; a template would take half a minute for those of a thousand stories.
+
+    `root` leads to the site's first page, for the links to stories.
+    """
+    made = []
+    for row in readings.rows:
+        y = "" if row.y is None else f' data-y="{row.y:.1f}"'
+        cells = "".join(f"<td>{escape(value)}</td>" for value in row.values)
+        made.append(f'<tr data-x="{row.x:.1f}"{y}><th scope="row">{_place(row, root)}</th>{cells}</tr>\n')
+    return Markup("".join(made))  # noqa: S704  # escaped one by one
+
+
+def _place(row: Reading, root: str) -> Markup:
+    place = escape(printable(row.place))
+    return Markup('<a href="{}stories/{}/">{}</a>').format(root, row.story, place) if row.story else place
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -270,7 +313,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     make.__name__: make
     for make in (
         effort, form_address, how_slow, goal_days, is_open, link_name, looked_before, recent_days,
-        age, answer, day, duration, explore, health, link, moment, percent, plural, quantile_range, quantity, recent,
-        share, shipped_within, stage, stage_of, test_in_words, verdict, when,
+        age, answer, day, duration, explore, health, link, moment, percent, plural, quantile_range, quantity,
+        reading_rows, recent, verbatim, share, shipped_within, stage, stage_of, test_in_words, verdict, when,
     )
 }  # fmt: skip

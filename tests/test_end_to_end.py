@@ -122,7 +122,7 @@ def test_pages_stay_and_say_how_old_they_are(base: Base) -> None:
     assert files_of(dead / ".snapshots/campaigns-page-spins") == before
     succeed("-C", dead, "build", now=later)
     page = (dead / "site/stories/campaigns-page-spins/index.html").read_text()
-    assert "60 h old" in page
+    assert "60\u00a0h old" in page
     assert "The last refresh failed: " in page
     assert "<svg" in page
 

@@ -69,6 +69,51 @@ def test_a_fresh_knowledge_base(browser: Browser, fresh: str, look: dict[str, An
             assert violations(page) == []
 
 
+CHARTS = (
+    ("impact/", "#pk-chart-impact-user-hours"),
+    ("impact/", "#pk-chart-impact-expected"),
+    (QUARTER, "#pk-chart-impact-expected"),
+    ("priorities/", "#pk-chart-priorities"),
+)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("path", "chart"), CHARTS)
+def test_charts_say_their_values(browser: Browser, sample: str, path: str, chart: str, width: int) -> None:
+    """Each chart of a number with its interval is read by keys and by a pointer, with what its table says."""
+    with watched(browser, sample, viewport={"width": width, "height": 900}) as page:
+        page.goto(sample + path)
+        page.wait_for_load_state("networkidle")
+        figure = page.locator(chart)
+        figure.scroll_into_view_if_needed()
+        reader, tip = figure.locator(".pk-reader"), figure.locator(".pk-reader__tip")
+        points = figure.locator(".pk-readings[data-points]").count() == 1
+        table: list[list[str]] = figure.locator(".pk-readings tbody tr").evaluate_all(
+            "rows => rows.map(row => [row.dataset.x, row.dataset.y, ...Array.from(row.cells, c => c.textContent)])"
+        )
+        columns = figure.locator(".pk-readings thead th").evaluate_all("cells => cells.map(c => c.textContent)")[1:]
+        assert len(table) > 1
+        reader.focus()
+        page.keyboard.press("Home")
+        box = reader.bounding_box()
+        assert box
+        scale = box["width"] / 720
+        for number, (x, y, place, *values) in enumerate(table):
+            if number:
+                page.keyboard.press("ArrowDown" if points else "ArrowRight")
+            said = f"{place}: " + ", ".join(map(" ".join, zip(columns, values, strict=True)))
+            assert reader.get_attribute("aria-valuetext") == said
+            page.keyboard.press("End" if number == 0 else "Home")
+            reader.hover(position={"x": float(x) * scale, "y": float(y) * scale})
+            near = [row[2] for row in table if abs(float(row[0]) - float(x)) + abs(float(row[1]) - float(y)) < 4]
+            assert (reader.get_attribute("aria-valuetext") or "").startswith(tuple(near))
+            shown = tip.bounding_box()
+            assert shown
+            assert shown["x"] >= 0
+            assert shown["x"] + shown["width"] <= width
+            assert shown["height"] < 300
+
+
 def test_from_home_to_what_it_is_about(browser: Browser, sample: str) -> None:
     """From Home, the words of a customer lead to the story, and a look to the place of it in its story."""
     with watched(browser, sample) as page:

@@ -269,6 +269,57 @@ def test_everybody_can_use_it(browser: Browser, address: str, scheme: str, width
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("close", ["click", "Enter", "Escape"])
+def test_on_a_phone_the_facets_give_way(browser: Browser, address: str, close: str) -> None:
+    """However long the facets are, a button in sight says how much they leave, and puts the list in their place."""
+    with watched(browser, address, viewport={"width": 390, "height": 640}) as page:
+        page.goto(f"{address}stories/")
+        opener, done = page.get_by_role("button", name="Narrow down"), page.locator(".pk-facets__done button")
+        assert not done.is_visible()
+        opener.click()
+        box = page.locator(".pk-facets input[value=mysql]")
+        box.check()
+        assert done.inner_text() == "Show 2 of 5 stories"
+        place = done.bounding_box()
+        assert place
+        assert 0 <= place["y"] < place["y"] + place["height"] <= 640
+        if close == "click":
+            done.click()
+        elif close == "Enter":
+            done.focus()
+            page.keyboard.press("Enter")
+        else:
+            box.focus()
+            page.keyboard.press("Escape")
+        assert not page.locator(".pk-facets").is_visible()
+        assert opener.get_attribute("aria-expanded") == "false"
+        assert opener.evaluate("button => button === document.activeElement")
+        header, first = page.locator(".md-header").bounding_box(), page.locator(SHOWN).first
+        assert header
+        for seen in (page.locator(".pk-filters output"), opener, first):
+            place = seen.bounding_box()
+            assert place
+            assert header["y"] + header["height"] <= place["y"] < 640
+        opener.click()
+        page.locator("input[name=q]").fill("xyzzy")
+        assert done.inner_text() == "Close"
+
+
+def test_on_a_phone_short_facts_share_a_line(browser: Browser, address: str) -> None:
+    """A story takes few lines: short facts stand beside each other, and its stage is told once, unless sorted."""
+    with watched(browser, address, viewport={"width": 390, "height": 800}) as page:
+        page.goto(f"{address}stories/")
+        row = page.locator("tr[data-pk-entry]", has_text="Editor freezes")
+        places = [row.locator(f"td[data-label='{label}']").bounding_box() for label in ("Data", "Changed")]
+        assert places[0]
+        assert places[1]
+        assert places[0]["y"] == pytest.approx(places[1]["y"], abs=8)
+        stage = row.locator("td[data-label=Stage]")
+        assert not stage.is_visible()
+        page.get_by_label("Order").select_option("title")
+        assert stage.is_visible()
+
+
 def test_disproved_hypotheses_of_an_area(page: Page, address: str) -> None:
     """From Home in three clicks: every disproved belief of one area."""
     page.goto(address)

@@ -17,7 +17,7 @@ _STEP = 24.0
 
 @dataclass(frozen=True)
 class Label:
-    """A text, where its baseline begins or ends, and which of the two `anchor` says."""
+    """A text, and where its baseline begins, ends or has its middle, as `anchor` says."""
 
     text: str
     x: float
@@ -28,7 +28,7 @@ class Label:
     def box(self) -> Box:
         """What it covers on a narrow screen."""
         width = text_width(self.text, NARROW_SIZE)
-        left = self.x - width if self.anchor == "end" else self.x
+        left = self.x - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor]
         return left - 2, self.y - NARROW_SIZE + 4, left + width + 2, self.y + 5
 
 

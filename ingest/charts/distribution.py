@@ -48,7 +48,7 @@ def _draw(facts: Facts, fix: Fix, series: SeriesFacts | None, identity: str, tit
         bottom, more, readings = draw_spread(sheet, spread, quantiles, goal, below_title(title))
         told, csv = [_spread_in_words(side, quantiles) for side in sides], partial(spread_csv, spread)
     else:
-        bottom, more, readings = draw_dots(sheet, sides, below_title(title)), [], None
+        (bottom, readings), more = draw_dots(sheet, sides, below_title(title)), []
         told, csv = [_dots_in_words(side) for side in sides], partial(dots_csv, sides)
         notes.append(f"each dot is a tenth of the values, one each {step_text(series.step)}")
     bottom = draw_key(sheet, [*_key(sides, series), *more], bottom)

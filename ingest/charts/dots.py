@@ -7,6 +7,7 @@ import pandas as pd
 
 from ingest.charts.base import csv_text
 from ingest.charts.plot import TimeAxis
+from ingest.charts.readings import Reading, Readings
 from ingest.charts.shape import limits
 from ingest.charts.sheet import NARROW_SIZE, WIDTH, Numbers, Sheet
 from ingest.charts.sides import ROLES, Side
@@ -18,11 +19,13 @@ TENTHS = np.arange(0.05, 1, 0.1)
 DOT = 11.0
 """How wide a dot is."""
 _ROW = 62.0
+_LINE = 40.0
+"""Where the dots stand within a row."""
 _LEFT = 76.0
 
 
-def draw_dots(sheet: Sheet, sides: Sequence[Side], top: float) -> float:
-    """A row a side, on one axis of values below them; returns where its labels end."""
+def draw_dots(sheet: Sheet, sides: Sequence[Side], top: float) -> tuple[float, Readings]:
+    """A row a side, on one axis of values below them; returns where its labels end, and what the dots say."""
     unit = sides[0].series.unit
     values = np.concatenate([_tenths(side) for side in sides])
     axis = TimeAxis(*limits(values, values), _LEFT)
@@ -30,7 +33,20 @@ def draw_dots(sheet: Sheet, sides: Sequence[Side], top: float) -> float:
     _draw_axis(sheet, axis, unit, top, bottom)
     for number, side in enumerate(sides):
         _draw_side(sheet, axis, side, top + _ROW * number)
-    return bottom + 30
+    rows = [row for number, side in enumerate(sides) for row in _readings(axis, side, top + _ROW * number + _LINE)]
+    return bottom + 30, Readings("Tenth of the values", ("middle",), tuple(rows), top, bottom, points=True)
+
+
+def _readings(axis: TimeAxis, side: Side, y: float) -> list[Reading]:
+    """The value in the middle of each tenth, the lowest first."""
+    if side.rows.empty:
+        return []
+    values = _tenths(side)
+    told = zip(axis.x(values).tolist(), values.tolist(), strict=True)
+    return [
+        Reading(x, f"{side.name}, {number} of {len(values)}", (format_quantity(value, side.series.unit),), y)
+        for number, (x, value) in enumerate(told, 1)
+    ]
 
 
 def _draw_axis(sheet: Sheet, axis: TimeAxis, unit: str, top: float, bottom: float) -> None:
@@ -48,7 +64,7 @@ def _draw_side(sheet: Sheet, axis: TimeAxis, side: Side, top: float) -> None:
     sheet.text(0, top + 46, side.name, "muted")
     if side.rows.empty:
         return
-    y = top + 40
+    y = top + _LINE
     for x in axis.x(_tenths(side)):
         # A line without length, and with round ends, is a dot.
         sheet.line([x, x], [y, y], ROLES[side.name], DOT, name="dot")

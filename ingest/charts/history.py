@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
+from textwrap import wrap
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from ingest.charts.base import Cell, Chart, csv_text
 from ingest.charts.frame import TIMES_ROW, TITLE_LENGTH, TITLE_ROW, draw_title
 from ingest.charts.key import Item, draw_key
 from ingest.charts.plot import RIGHT, Plot, TimeAxis, draw_grid, left_margin
+from ingest.charts.readings import Reading, Readings
 from ingest.charts.shape import limits
 from ingest.charts.sheet import NARROW_SIZE, WIDTH, Sheet
 from ingest.charts.svg import text_width
@@ -54,7 +57,24 @@ def draw_saved(overview: Overview, unit: str) -> Chart:
     bottom = draw_key(sheet, _key(periods), plot.bottom + (TIMES_ROW if _in_a_row(plot) else TIMES_ROW + _LABEL_ROW))
     description = _described(overview, unit)
     svg = sheet.svg(bottom, f"pk--impact-{unit}-", _TITLES[unit], description)
-    return Chart(svg, _TITLES[unit], description, partial(_saved_csv, overview.periods, unit))
+    readings = _saved_readings(plot, bars, unit)
+    return Chart(svg, _TITLES[unit], description, partial(_saved_csv, overview.periods, unit), readings)
+
+
+def _saved_readings(plot: Plot, bars: Sequence[tuple[Period, Hours | None]], unit: str) -> Readings | None:
+    """The hours of each quarter that has any, and their interval; None where none has."""
+    rows = []
+    for number, (period, hours) in enumerate(bars):
+        if hours:
+            values = (_rounded(hours.value), _ends(_rounded(hours.low), _rounded(hours.high)), _state(period))
+            x, y = float(plot.time.x(np.array(number + 0.5))), float(plot.y(np.array(hours.value)))
+            rows.append(Reading(x, period.quarter.title, values, y))
+    return Readings("Quarter", (unit, "between", "state"), tuple(rows), plot.top, plot.bottom) if rows else None
+
+
+def _ends(low: str, high: str) -> str:
+    """The ends of an interval."""
+    return f"{low} and {high}"
 
 
 def _draw_bar(sheet: Sheet, plot: Plot, position: float, hours: Hours, *, closed: bool) -> None:
@@ -121,7 +141,7 @@ def _state(period: Period) -> str:
 
 
 def _words(hours: Hours) -> str:
-    return f"{_rounded(hours.value)}, between {_rounded(hours.low)} and {_rounded(hours.high)}"
+    return f"{_rounded(hours.value)}, between {_ends(_rounded(hours.low), _rounded(hours.high))}"
 
 
 def _rounded(value: float) -> str:
@@ -147,18 +167,20 @@ def draw_expected(overview: Overview) -> Chart:
     ends = np.array([[each.measured.low, each.measured.high, each.expected, 0.0] for each in shown]) * 100
     start, end = max(-100.0, float(ends.min()) - 3), min(100.0, float(ends.max()) + 3)
     axis, title = TimeAxis(start, end, 0), "What was expected, and what was measured"
-    sheet, bottom = Sheet(), TITLE_ROW + _ROW * len(shown)
+    names = [_name_lines(each) for each in shown]
+    *tops, bottom = accumulate((_ROW + _LABEL_ROW * (len(lines) - 1) for lines in names), initial=TITLE_ROW)
+    sheet = Sheet()
     draw_title(sheet, title)
     _draw_percents(sheet, axis, TITLE_ROW, bottom)
-    for number, each in enumerate(shown):
-        _draw_fix(sheet, axis, each, TITLE_ROW + _ROW * number)
+    rows = [_draw_fix(sheet, axis, *each) for each in zip(shown, names, tops, strict=True)]
+    readings = Readings("Fix", ("measured", "between", "expected"), tuple(rows), TITLE_ROW, bottom, points=True)
     seen = [Item("dot", "day", "measured", _DOT)] if any(_is_seen(each) for each in shown) else []
     unseen = [Item("dot", "excluded", "measured, not detectable", _DOT)] if not all(map(_is_seen, shown)) else []
     key = [*seen, *unseen, Item("line", "axis", "95 % interval", 4), Item("mark", "goal", "expected", 3.4)]
     bottom = draw_key(sheet, key, bottom + TIMES_ROW)
     description = _expected_description(overview, shown)
     svg = sheet.svg(bottom, "pk--impact-expected-", title, description)
-    return Chart(svg, title, description, partial(_expected_csv, overview.expectations))
+    return Chart(svg, title, description, partial(_expected_csv, overview.expectations), readings)
 
 
 def _is_seen(each: Expectation) -> bool:
@@ -179,8 +201,15 @@ def _draw_percents(sheet: Sheet, axis: TimeAxis, top: float, bottom: float) -> N
             free = middle + half + 8
 
 
-def _draw_fix(sheet: Sheet, axis: TimeAxis, each: Expectation, top: float) -> None:
-    measured, y = each.measured, top + 42
+def _name_lines(each: Expectation) -> list[str]:
+    """The story's title and the fix, in as many lines as a narrow screen needs."""
+    name = titled(each.row.title, f": {each.row.found.fix.id}", 3 * TITLE_LENGTH)
+    return wrap(name, TITLE_LENGTH, break_on_hyphens=False)
+
+
+def _draw_fix(sheet: Sheet, axis: TimeAxis, each: Expectation, name: Sequence[str], top: float) -> Reading:
+    """Draws the row of a fix, below its `name`; returns what it says."""
+    measured, y = each.measured, top + 42 + _LABEL_ROW * (len(name) - 1)
     low, high, effect, expected = axis.x(
         np.array([measured.low, measured.high, measured.effect, each.expected]) * 100
     ).tolist()
@@ -188,21 +217,25 @@ def _draw_fix(sheet: Sheet, axis: TimeAxis, each: Expectation, top: float) -> No
     sheet.line([low, high], [y, y], role, 4, name="interval")
     sheet.line([effect, effect], [y, y], role, _DOT, name="dot")
     sheet.line([expected, expected], [y - 12, y + 12], "goal", 3.4, name="expected")
-    sheet.text(0, top + 22, titled(each.row.title, f": {each.row.found.fix.id}", TITLE_LENGTH))
+    for number, line in enumerate(name):
+        sheet.text(0, top + 22 + _LABEL_ROW * number, line)
+    between = _ends(_percent(measured.low), _percent(measured.high))
+    values = (_percent(measured.effect), between, _percent(each.expected))
+    return Reading(effect, f"{each.row.title}: {each.row.found.fix.id}", values, y, each.row.facts.slug)
 
 
 def _expected_description(overview: Overview, shown: Sequence[Expectation]) -> str:
     told = [
         f"{each.row.title}, {each.row.found.fix.id}: expected {_percent(each.expected)},"
         f" measured {_percent(each.measured.effect)}"
-        f" (between {_percent(each.measured.low)} and {_percent(each.measured.high)})"
+        f" (between {_ends(_percent(each.measured.low), _percent(each.measured.high))})"
         for each in shown
     ]
     return " ".join([f"{expected_words(overview.expectations)}".strip().capitalize(), ". ".join(told) + "."]).strip()
 
 
 def _percent(value: float) -> str:
-    return format_percent(value, signed=True)
+    return format_percent(float(f"{value:.2g}"), signed=True)
 
 
 def _expected_csv(found: Sequence[Expectation]) -> str:

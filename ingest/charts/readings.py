@@ -12,12 +12,14 @@ class Reading:
     """A place of a chart as it is called, and what stands there.
 
     `x` and `y` are where that is, in units of the drawing; without a `y` it is no single point.
+    `story` is the slug of the story that it tells of, where a chart has many.
     """
 
     x: float
     place: str
     values: tuple[str, ...]
     y: float | None = None
+    story: str = ""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Readings:
     """All that can be read off a chart, from left to right, between `top` and `bottom` of the drawing.
 
     `heading` says what the places are, `columns` what the values are. Of a grid, `levels` are
-    the `y` of the columns.
+    the `y` of the columns. Where the places are `points` that lie anywhere, each has its `y`, and
+    they are in the order in which they should be read.
     """
 
     heading: str
@@ -34,6 +37,7 @@ class Readings:
     top: float
     bottom: float
     levels: tuple[float, ...] = ()
+    points: bool = False
 
 
 def with_readings(svg: str, readings: Readings | None) -> str:

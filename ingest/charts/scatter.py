@@ -12,11 +12,13 @@ from functools import partial
 import numpy as np
 
 from ingest.charts.base import Cell, Chart, csv_text
-from ingest.charts.direct import Label, Polyline, first_free
+from ingest.charts.direct import Polyline
 from ingest.charts.frame import TITLE_ROW, draw_placeholder, draw_title
 from ingest.charts.key import ROW
+from ingest.charts.leaders import place
 from ingest.charts.plot import RIGHT, left_margin
-from ingest.charts.sheet import NARROW_SIZE, WIDTH, Box, Sheet
+from ingest.charts.readings import Reading, Readings
+from ingest.charts.sheet import NARROW_SIZE, WIDTH, Sheet
 from ingest.charts.svg import text_width
 from ingest.priorities import UNITS, Option, Priorities
 from ingest.units import format_quantity
@@ -29,9 +31,10 @@ _CAPTION, _DAYS_ROW, _WORDS_ROW = 34.0, 32.0, 30.0
 _DOT = 7.0
 """Half the width of a story's mark."""
 _CAP = 5.0
-_NAME = 22
 _CROWD = 25
 """Of more stories in a panel, only those of the first band have their intervals drawn."""
+_NUMBERED = 100
+"""Of more stories in a panel, only so many have their number drawn, those of the first bands before others."""
 _DEEPEST = 3000.0
 """How many times its floor a panel's highest value may be; what lies lower is cut off."""
 _LEAST_SPAN = 10.0
@@ -60,8 +63,9 @@ class _Scale:
 
 @dataclass(frozen=True, eq=False)
 class _Mark:
-    """A story with its two numbers."""
+    """A story with its two numbers, and the `number` that it is called by."""
 
+    number: int
     option: Option
     worth: Worth
     cost: Cost
@@ -83,12 +87,14 @@ class _Mark:
 
     @property
     def name(self) -> str:
-        """A title that is too long is cut between two words."""
-        words, name = self.option.title.split(), ""
-        while words and len(f"{name} {words[0]}") <= _NAME:
-            name = f"{name} {words.pop(0)}".strip()
-        cut = f"{name or self.option.title[:_NAME]}…" if words else name
-        return f"{cut} (chosen)" if self.option.in_work else cut
+        """`3. Logging in is slow in the morning`."""
+        return f"{self.number}. {self.option.title}{' (chosen)' if self.option.in_work else ''}"
+
+    @property
+    def effort(self) -> str:
+        """`2 to 4 working days`."""
+        ends = list(dict.fromkeys(format_quantity(days, "") for days in (self.cost.low, self.cost.high)))
+        return f"{' to '.join(ends)} working day{'' if ends == ['1'] else 's'}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,10 @@ class _Panel:
     marks: Sequence[_Mark]
     x: _Scale
     y: _Scale
+
+    def spot(self, mark: _Mark) -> tuple[float, float]:
+        """Where the mark of a story is."""
+        return self.x.at(mark.cost.likely), self.y.at(mark.hours)
 
     @property
     def barred(self) -> list[_Mark]:
@@ -116,18 +126,41 @@ class _Panel:
 
 def draw(found: Priorities) -> Chart:
     """The chart of all open stories that have both numbers; a placeholder where none has."""
-    marks = [_Mark(each, each.worth, each.cost) for each in found.options if each.worth and each.cost]
+    marks = _marks(found)
     if not marks:
         return draw_placeholder(ID, TITLE, "No open story has both numbers yet: what could be won, and an effort.")
     sheet = Sheet()
     draw_title(sheet, TITLE)
     panels = _panels(marks)
-    drawn = sum(_draw_panel(sheet, panel, last=panel is panels[-1]) for panel in panels)
+    numbered = sum(_draw_panel(sheet, panel, last=panel is panels[-1]) for panel in panels)
     bottom = panels[-1].y.start + _DAYS_ROW
     sheet.text(RIGHT, bottom + 20, "working time that a fix would take", "muted", anchor="end")
-    end = _draw_key(sheet, panels, bottom + _WORDS_ROW, len(marks) - drawn)
+    end = _draw_key(sheet, panels, bottom + _WORDS_ROW, len(marks) - numbered)
     words = _description(found, marks)
-    return Chart(sheet.svg(end + 4, f"{ID}-", TITLE, words), TITLE, words, partial(_csv, found))
+    return Chart(sheet.svg(end + 4, f"{ID}-", TITLE, words), TITLE, words, partial(_csv, found), _readings(panels))
+
+
+def numbers(found: Priorities) -> dict[str, int]:
+    """The number of each story in the chart, by its slug."""
+    return {mark.option.slug: mark.number for mark in _marks(found)}
+
+
+def _marks(found: Priorities) -> list[_Mark]:
+    # By the alphabet: a number must not look like a rank.
+    options = sorted(found.options, key=lambda each: (each.title.casefold(), each.slug))
+    both = [(each, each.worth, each.cost) for each in options if each.worth and each.cost]
+    return [_Mark(number, option, worth, cost) for number, (option, worth, cost) in enumerate(both, 1)]
+
+
+def _readings(panels: Sequence[_Panel]) -> Readings:
+    """Both numbers of each story, by the number that it is called by."""
+    found = sorted((mark.number, mark, panel.spot(mark)) for panel in panels for mark in panel.marks)
+    rows = tuple(
+        Reading(x, mark.name, (mark.worth.words, mark.effort), y, mark.option.slug) for _, mark, (x, y) in found
+    )
+    return Readings(
+        "Story", ("could be won", "a fix would take"), rows, panels[0].y.end, panels[-1].y.start, points=True
+    )
 
 
 def _panels(marks: Sequence[_Mark]) -> list[_Panel]:
@@ -158,7 +191,7 @@ def _span(values: Sequence[float], room: float) -> tuple[float, float]:
 
 
 def _draw_panel(sheet: Sheet, panel: _Panel, *, last: bool) -> int:
-    """Draws a panel; returns how many of its stories have their name in it."""
+    """Draws a panel; returns how many of its stories have their number in it."""
     sheet.text(0, panel.y.end - 10, f"{panel.unit} a week that could be won", "muted")
     _draw_grid(sheet, panel, last)
     _draw_days(sheet, panel, last)
@@ -167,15 +200,17 @@ def _draw_panel(sheet: Sheet, panel: _Panel, *, last: bool) -> int:
     for mark in panel.barred:
         _draw_bars(sheet, panel, mark)
     for mark in panel.marks:
-        _draw_mark(sheet, panel.x.at(mark.cost.likely), panel.y.at(mark.hours), mark.shape, mark.shape)
-    return _draw_names(sheet, panel)
+        _draw_mark(sheet, *panel.spot(mark), mark.shape, mark.shape)
+    return _draw_numbers(sheet, panel)
 
 
 def _draw_grid(sheet: Sheet, panel: _Panel, last: bool) -> None:
     for value in _ticks(panel.y.low, panel.y.high):
         y = panel.y.at(value)
         sheet.line([0, RIGHT], [y, y], "grid", 1, name="grid")
-        sheet.text(0, y - 5, format_quantity(value, ""), "muted")
+        # Above is what the panel is called.
+        if y - panel.y.end > NARROW_SIZE:
+            sheet.text(0, y - 5, format_quantity(value, ""), "muted")
     sheet.line([0, RIGHT], [panel.y.start] * 2, "axis" if last else "grid", 1.2, name="grid")
 
 
@@ -204,7 +239,7 @@ def _draw_days(sheet: Sheet, panel: _Panel, last: bool) -> None:
 
 def _bars(panel: _Panel, mark: _Mark) -> tuple[Polyline, Polyline]:
     """The interval of the effort, and that of the worth."""
-    x, y = panel.x.at(mark.cost.likely), panel.y.at(mark.hours)
+    x, y = panel.spot(mark)
     across = [panel.x.at(mark.cost.low), panel.x.at(mark.cost.high)]
     upright = [panel.y.at(mark.worth.low or panel.y.low), panel.y.at(mark.worth.high)]
     return (np.array(across), np.array([y, y])), (np.array([x, x]), np.array(upright))
@@ -234,39 +269,23 @@ def _draw_mark(sheet: Sheet, x: float, y: float, shape: str, name: str = "") -> 
         sheet.line([x - _DOT, x + _DOT], [y, y], "mark", 1.4, name=name)
 
 
-def _draw_names(sheet: Sheet, panel: _Panel) -> int:
-    # As one broken line: hundreds of stories are looked at in no time. Dotted lines may be written over.
-    lines = [
-        panel.steps,
-        *(line for mark in panel.barred for line in _bars(panel, mark)[: 2 - (mark.worth.likely is None)]),
-    ]
-    gap = np.array([np.nan])
-    whole = tuple(np.concatenate([part for line in lines for part in (line[axis], gap)]) for axis in (0, 1))
-    spots = [(panel.x.at(mark.cost.likely), panel.y.at(mark.hours)) for mark in panel.marks]
-    taken: list[Box] = [(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in spots]
+def _draw_numbers(sheet: Sheet, panel: _Panel) -> int:
+    marks = sorted(panel.marks, key=lambda each: (each.option.band or math.inf, -each.hours))[:_NUMBERED]
+    lines = [panel.steps, *(line for mark in panel.barred for line in _bars(panel, mark))]
+    boxes = [(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in map(panel.spot, panel.marks)]
     within = (panel.x.start, panel.y.end - 4, WIDTH, panel.y.start)
-    count = 0
-    for mark in sorted(panel.marks, key=lambda each: (each.option.band or math.inf, -each.hours)):
-        label = first_free(_names(panel, mark), [(whole[0], whole[1])], taken, within)
-        if label:
-            sheet.text(label.x, label.y, label.text, "text" if mark.first else "muted", anchor=label.anchor)
-            taken.append(label.box)
-            count += 1
-    return count
-
-
-def _names(panel: _Panel, mark: _Mark) -> Iterator[Label]:
-    """Places for a name: beside its mark, over and under its bars, and at their ends."""
-    x, y = panel.x.at(mark.cost.likely), panel.y.at(mark.hours)
-    upright, half = _bars(panel, mark)[1][1], text_width(mark.name, NARROW_SIZE) / 2
-    for lift in (-_DOT - 6, _DOT + 20):
-        yield Label(mark.name, x + 6, y + lift, "start")
-        yield Label(mark.name, x - 6, y + lift, "end")
-    for baseline in (float(upright[1]) - 8, float(upright[0]) + 22):
-        for shift in (half, half / 2, half * 1.5, 0, 2 * half):
-            yield Label(mark.name, x - shift, baseline, "start")
-    yield Label(mark.name, panel.x.at(mark.cost.high) + 8, y + 6, "start")
-    yield Label(mark.name, panel.x.at(mark.cost.low) - 8, y + 6, "end")
+    places = place([(str(mark.number), *panel.spot(mark)) for mark in marks], lines, boxes, within)
+    for mark, found in zip(marks, places, strict=True):
+        if not found:
+            continue
+        if found.leader:
+            sheet.line(*found.leader, "axis", 1, name="leader")
+        if found.across:
+            left, top, right, bottom = found.label.box
+            sheet.box(left + 2, top + 2, right - 2, bottom - 2, "paper")
+        label, role = found.label, "text" if mark.first else "muted"
+        sheet.text(label.x, label.y, label.text, role, anchor=label.anchor, bold=mark.first)
+    return sum(found is not None for found in places)
 
 
 def _draw_key(sheet: Sheet, panels: Sequence[_Panel], top: float, unnamed: int) -> float:
@@ -281,7 +300,7 @@ def _draw_key(sheet: Sheet, panels: Sequence[_Panel], top: float, unnamed: int) 
             "of so many, only the first have their intervals drawn",
             any(len(panel.barred) < len(panel.marks) for panel in panels),
         ),
-        ("", f"{unnamed} without a name: there is no room", unnamed > 0),
+        ("", f"{unnamed} without a number: there is no room", unnamed > 0),
     ]
     shown = [(shape, text) for shape, text, there in rows if there]
     for number, (shape, text) in enumerate(shown):
@@ -295,10 +314,7 @@ def _draw_key(sheet: Sheet, panels: Sequence[_Panel], top: float, unnamed: int) 
 
 def _description(found: Priorities, marks: Sequence[_Mark]) -> str:
     told = [f"Of {len(found.options)} open stories {len(marks)} have both numbers; bars are their intervals."]
-    for mark in marks:
-        days = f"{format_quantity(mark.cost.low, '')} to {format_quantity(mark.cost.high, '')} working days"
-        if mark.first:
-            told.append(f"{mark.name}: {mark.worth.words}, for {days}; {mark.option.why}")
+    told += [f"{mark.name}: {mark.worth.words}, for {mark.effort}; {mark.option.why}" for mark in marks if mark.first]
     return " ".join(told)
 
 

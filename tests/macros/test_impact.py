@@ -119,6 +119,27 @@ def test_quarters(root: Path) -> None:
     assert 'href="../impact-user-hours.csv"' in html
 
 
+ROUNDED = "Each figure is rounded by itself: here the quarters add up to 454 user-hours, and the whole is 455."
+
+
+@pytest.mark.parametrize(("last", "told"), [(203.365, True), (203.801, False)])
+def test_quarters_that_seem_to_add_up_otherwise(root: Path, last: float, told: bool) -> None:
+    """Where rounding makes the quarters come to another number than the whole, the page says so; else it does not."""
+    parts = {"2026Q3": 251.199, "2026Q4": last}
+    site = site_of(root, facts("slow", fix("win", judged(), hours=hours(sum(parts.values()), parts))))
+    assert (ROUNDED in shown(site, "impact_history")) is told
+    assert ("rounded" in shown(site, "impact_history")) is told
+
+
+def test_fixes_of_a_quarter_that_seem_to_add_up_otherwise(root: Path) -> None:
+    """The page of a quarter says the same of the fixes whose hours it lists."""
+    of = {name: fix(name, judged(), hours=hours(value)) for name, value in (("a", 14.479), ("b", 98.678), ("c", 9.41))}
+    told = shown(site_of(root, facts("slow", *of.values())), "impact_quarter", quarter="2026Q3")
+    assert "here the fixes add up to 122 user-hours, and the whole is 123." in told
+    told = shown(site_of(root / "two", facts("slow", of["a"], of["b"])), "impact_quarter", quarter="2026Q3")
+    assert "rounded" not in told
+
+
 def test_a_closed_quarter(root: Path) -> None:
     """A closed quarter leads to what was stated, and what would be stated otherwise is listed with its fix."""
     first = facts("slow", fix("win", judged(), hours=hours(100)))

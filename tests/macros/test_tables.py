@@ -128,7 +128,9 @@ def test_the_ledger_says_what_was_found(tmp_path: Path) -> None:
     """Beside the test of a decided belief stands what it found, from its pinned evidence."""
     shutil.copytree(Path(__file__).parents[1] / "cases/example", tmp_path / "kb")
     html = str(MACROS["hypotheses_table"](load_site(tmp_path / "kb", drafts=False), ""))
-    assert re.search(r"<b>Found</b> <data value=\"0\.\d+\">\d+ %</data> <small>between \d+ % and \d+ %</small>", html)
+    assert re.search(
+        r"<b>Found</b> <data value=\"0\.\d+\">\d+\u00a0%</data> <small>between \d+\u00a0% and \d+\u00a0%</small>", html
+    )
 
 
 def test_a_disproved_belief_is_found(site: Site) -> None:

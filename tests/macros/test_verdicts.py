@@ -148,6 +148,34 @@ def test_a_judged_fix(series: SeriesFacts, pin: Judged) -> None:
     assert "nothing: no control was named" in told
 
 
+@pytest.mark.parametrize("verdict", ["improved", "undetected"])
+def test_what_was_expected_is_told_once(series: SeriesFacts, pin: Judged, verdict: str) -> None:
+    """Beside what was measured stands what was expected; before there is anything to compare, the line below has it."""
+    found = pin.model_copy(update={"verdict": verdict})
+    told = card(series=series, pin=found, now=NOW, quantile=0.95, expected="-50 %")
+    assert told.count("−50") == 1
+    assert "Expected was −50 %. " in told
+    planned = words(of(FixFacts(fix(shipped=None, expected="-50 %"), "planned")))
+    assert planned.count("−50") == 1
+    assert "Expected change: −50 %." in planned
+
+
+@pytest.mark.parametrize(
+    ("whole", "parts", "seen"),
+    [
+        (454.564, [251.199, 203.365], "454"),
+        (455.0, [252.0, 203.0], ""),
+        (1.2, [0.6, 0.6], "2"),
+        (-1.2, [-0.6, -0.6], "−2"),
+        (455.0, [251.4, 180.0], ""),
+        (0.0, [], ""),
+    ],
+)
+def test_what_rounded_parts_seem_to_be(whole: float, parts: list[float], seen: str) -> None:
+    """Only where rounding alone makes the parts come to another number than the whole is that number told."""
+    assert verdicts.seeming(whole, parts) == seen
+
+
 def test_a_preliminary_fix(series: SeriesFacts) -> None:
     """Numbers of before the day of judgement are called what they are, and no hours stand beside them."""
     young = replace(series, rows=series.rows[: 24 * 35])

@@ -5,13 +5,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from markupsafe import Markup
 
 from ingest.evidence import SeriesFacts
 from ingest.snapshots import make_snapshot
 from ingest.stats import Range, Share
 from ingest.story import Measured
 from ingest.units import parse_effort
-from macros.words import age, answer, effort, explore, link, plural, quantile_range, quantity, share
+from macros.html import environment
+from macros.words import age, answer, effort, explore, link, plural, quantile_range, quantity, share, verbatim
 from tests.ingest.evidence.samples import START, values
 
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
@@ -19,14 +21,14 @@ NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 
 def test_a_figure_keeps_all_its_digits() -> None:
     """A reader sees three digits, a program finds the whole number."""
-    assert quantity(0.8123456789, "s") == '<data value="0.8123456789">812 ms</data>'
+    assert quantity(0.8123456789, "s") == '<data value="0.8123456789">812\u00a0ms</data>'
 
 
 @pytest.mark.parametrize(
     ("figure", "expected"),
     [
-        (Range(0.5, 0.5, 0.5), "500 ms"),
-        (Range(0.83, 0.5, 1.0), "between 500 ms and 1 s"),
+        (Range(0.5, 0.5, 0.5), "500\u00a0ms"),
+        (Range(0.83, 0.5, 1.0), "between 500\u00a0ms and 1\u00a0s"),
         (Range(10.0, 10.0, float("inf")), "over "),
     ],
 )
@@ -37,8 +39,29 @@ def test_a_quantile_is_no_better_than_its_bucket(figure: Range, expected: str) -
 
 def test_an_inexact_share_is_a_range() -> None:
     """A share whose boundary lies inside a bucket shows both of its ends."""
-    assert share(Share(0.1, 0.25)) == "10 % to 25 %"
-    assert ">10 %<" in share(Share(0.1, 0.1))
+    assert share(Share(0.1, 0.25)) == "10\u00a0% to 25\u00a0%"
+    assert ">10\u00a0%<" in share(Share(0.1, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a change of −70 %, or 1.5 s", "a change of −70\u00a0%, or 1.5\u00a0s"),
+        ("5 minutes in 2 houses, 3 MB", "5 minutes in 2 houses, 3\u00a0MB"),
+        ("4 %-points, page 2 B-side", "4 %-points, page 2 B-side"),
+        (Markup("<pre>10 s</pre>"), "<pre>10 s</pre>"),
+    ],
+)
+def test_no_line_breaks_between_a_number_and_its_unit(text: str, expected: str) -> None:
+    """What a template prints keeps a unit beside its number; words, and what is markup already, stay as they are."""
+    assert environment().from_string("{{ text }}").render(text=text) == expected
+
+
+def test_what_is_copied_stays_as_it_was_written() -> None:
+    """A query has the spaces that it was written with."""
+    text = "select 1 < 2 and interval '5 min'"
+    assert verbatim(text) == "select 1 &lt; 2 and interval &#39;5 min&#39;"
+    assert environment().from_string("{{ text | verbatim }}").render(text=text) == verbatim(text)
 
 
 def test_unknown_is_said_and_never_zero() -> None:
@@ -57,7 +80,7 @@ def test_an_answer_has_its_date_and_source() -> None:
 def test_an_age_counts_on_unless_the_clock_is_fixed() -> None:
     """The browser is told to count on, except in a sample with a clock of its own."""
     old = NOW - timedelta(hours=30)
-    assert "30 h old" in age(old, NOW, fixed=False)
+    assert "30\u00a0h old" in age(old, NOW, fixed=False)
     assert "data-pk-age" in age(old, NOW, fixed=False)
     assert "data-pk-age" not in age(old, NOW, fixed=True)
     assert "up to date" in age(NOW, NOW, fixed=True)

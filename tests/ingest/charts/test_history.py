@@ -7,7 +7,7 @@ import pytest
 from ingest.charts.history import MOST_FIXES, MOST_QUARTERS, charts, draw_expected, draw_saved
 from ingest.closed import Closed, Discovery, StatedHours, Statement
 from ingest.impact import Overview, overview
-from tests.ingest.charts.samples import HOSTILE, assert_golden, of_class, parsed, texts
+from tests.ingest.charts.samples import HOSTILE, assert_golden, numbers, of_class, parsed, texts
 from tests.ingest.impacts import TODAY, change, facts, fix, hours, judged
 
 CLOSED = {
@@ -112,6 +112,57 @@ def test_expected() -> None:
     assert "Campaign list is slow: batch" in texts(chart.svg)
     assert "slow, batch: expected −20 %, measured −20 % (between −30 % and −10 %)" in chart.description
     assert chart.description.startswith("1 of 3 fixes did at least what was expected;")
+
+
+def test_what_a_quarter_says() -> None:
+    """Each bar says its hours, their interval and how final they are, where it ends."""
+    chart = draw_saved(seen(*FIXES), "user-hours")
+    assert chart.readings
+    assert chart.readings.columns == ("user-hours", "between", "state")
+    assert [(row.place, *row.values) for row in chart.readings.rows] == [
+        ("Q2 2026", "310", "220 and 420", "closed on 1 Aug 2026"),
+        ("Q3 2026", "1,300", "1,110 and 1,500", "over, not closed yet"),
+        ("Q4 2026", "340", "272 and 408", "running"),
+    ]
+    for row, bar in zip(chart.readings.rows, of_class(chart.svg, "bar"), strict=True):
+        corners = numbers(bar.get("d") or "")
+        assert min(corners[::2]) < row.x < max(corners[::2])
+        assert row.y == pytest.approx(min(corners[1::2]), abs=0.1)
+
+
+def test_no_quarter_with_hours() -> None:
+    """Where no quarter that is shown has hours of a unit, there is nothing to read."""
+    old = fix("old", judged(), shipped="2020-01-05", hours=hours(5, {"2020Q1": 5}))
+    assert draw_saved(overview([facts("slow", old)], {}, TODAY), "user-hours").readings is None
+
+
+def test_what_a_fix_says() -> None:
+    """Each row says what was measured, how sure that is and what was expected, at its dot, from the top on."""
+    chart = draw_expected(seen(*FIXES))
+    assert chart.readings
+    assert chart.readings.points
+    assert [(row.place, *row.values) for row in chart.readings.rows] == [
+        ("Campaign list is slow: lock", "−5 %", "−30 % and +26 %", "−40 %"),
+        ("Campaign list is slow: cache", "−45 %", "−55 % and −35 %", "−60 %"),
+        ("Campaign list is slow: batch", "−20 %", "−30 % and −10 %", "−20 %"),
+    ]
+    dots = [numbers(each.get("d") or "")[:2] for each in of_class(chart.svg, "dot")]
+    assert [[row.x, row.y] for row in chart.readings.rows] == [pytest.approx(each, abs=0.1) for each in dots]
+    assert {row.story for row in chart.readings.rows} == {"slow"}
+
+
+def test_long_titles_are_whole() -> None:
+    """A title that is longer than a line goes on in the next one, and the rows below it give way."""
+    long = "How long the list of all campaigns of an account with very many lists takes to appear on a Tuesday"
+    short, tall = (draw_expected(seen(*FIXES, title=title)) for title in ("List", long))
+    assert f"{long}: cache" in " ".join(texts(tall.svg))
+    assert max(map(len, texts(tall.svg))) <= 56
+    assert short.readings
+    assert tall.readings
+    moved = [
+        row.y - other.y for row, other in zip(tall.readings.rows, short.readings.rows, strict=True) if row.y and other.y
+    ]
+    assert moved == pytest.approx([26, 52, 78])
 
 
 def test_expected_as_numbers() -> None:

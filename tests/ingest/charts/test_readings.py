@@ -85,6 +85,25 @@ def test_in_order_and_inside(kind: str) -> None:
     assert not found.levels or len(found.levels) == len(found.columns)
 
 
+POOL = """\
+telemetry: {pool: {source: prod, kind: gauge, metric: q, unit: s, title: Pool}}
+fixes: [{id: batch, shipped: 2026-10-06T10:00Z, series: pool}]
+"""
+
+
+def test_every_dot_is_read() -> None:
+    """The dots of single values are points: a tenth each, where they are drawn, with the value that they stand at."""
+    index = times(24 * 60)
+    chart = CHARTS["distribution"].draw(facts_of(POOL, {"pool": values(index, lambda at: at.hour)}), "batch")
+    found = readings(chart)
+    assert found.points
+    assert [row.place for row in found.rows[9:11]] == ["before, 10 of 10", "after, 1 of 10"]
+    drawn_at = [numbers(each.get("d") or "")[:2] for each in of_class(chart.svg, "dot")]
+    assert [[row.x, row.y] for row in found.rows] == [pytest.approx(each, abs=0.1) for each in drawn_at]
+    assert found.rows[0].values == ("1 s",)
+    assert found.rows[19].values == ("22 s",)
+
+
 def test_a_day_reads_as_the_page_counts_it() -> None:
     """The value of a day is that of the day's own figure."""
     of = facts()

@@ -9,8 +9,7 @@ import pytest
 
 from ingest.charts.base import Chart
 from ingest.charts.scatter import draw
-from ingest.charts.sheet import NARROW_SIZE
-from ingest.charts.svg import text_width
+from ingest.charts.scatter import numbers as numbers_of
 from ingest.priorities import priorities
 from tests.ingest.charts.samples import HOSTILE, assert_golden, numbers, of_class, parsed, texts
 from tests.ingest.options import facts, series_text, shared
@@ -65,32 +64,55 @@ def test_scales_are_logarithmic() -> None:
     assert y1 < y2 < y3
 
 
-def test_titles_are_shortened_between_words() -> None:
-    """A long title ends after a whole word; what is chosen says so."""
-    told = texts(some().svg)
-    assert "Report of a campaign…" in told
-    assert "Log-in (chosen)" in told
+def test_what_a_number_stands_for() -> None:
+    """Each mark has a number by the alphabet, and the list says its title and both figures; what is chosen says so."""
+    chart = some()
+    assert chart.readings
+    rows = [(row.place, row.values, row.story) for row in chart.readings.rows]
+    assert [place for place, _, _ in rows] == [
+        "1. Campaign list", "2. Log-in (chosen)", "3. Rating",
+        "4. Report of a campaign that is slow to open", "5. Search lags behind typing",
+    ]  # fmt: skip
+    assert rows[1][1:] == (("about 30 user-hours a week (25 to 36)", "1 working day"), "log-in")
+    assert rows[3][1][1] == "3 to 8 working days"
+    assert {"1", "2", "3", "4", "5"} <= set(texts(chart.svg))
 
 
-def test_names_never_overlap() -> None:
-    """However many stories there are, no name covers another one on a narrow screen; the others are counted."""
-    titles = [f"Story with the number {n}" for n in range(60)]
-    stories = [shared(f"s{n}", 3 + n * 7 % 50, f"{1 + n % 9}d", title=title) for n, title in enumerate(titles)]
-    svg = draw(priorities(stories)).svg
-    boxes = []
-    for element in parsed(svg).iter("text"):
-        text = element.text or ""
-        moved = re.search(r"translate\(([\d.]+) ([\d.]+)\)", element.get("transform", ""))
-        x, y = (float(each) for each in moved.groups()) if moved else (float(element.get(k, 0)) for k in "xy")
-        if text.startswith("Story"):
-            width = text_width(text, NARROW_SIZE)
-            left = x - width if element.get("text-anchor") == "end" else x
-            boxes.append((left, y - NARROW_SIZE + 4, left + width, y + 5))
-    assert boxes
-    for number, one in enumerate(boxes):
-        for other in boxes[:number]:
-            assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
-    assert f"{60 - len(boxes)} without a name: there is no room" in texts(svg)
+def test_a_reading_is_where_its_mark_is() -> None:
+    """What is pointed at is the mark with that number, in whichever panel it is."""
+    chart = some()
+    (ring,) = of_class(chart.svg, "ring")
+    assert chart.readings
+    row = chart.readings.rows[3]
+    assert (row.x, row.y) == pytest.approx(place(ring.get("d", "")), abs=0.1)
+
+
+def test_the_page_counts_alike() -> None:
+    """The numbers are those that the page may put beside its stories."""
+    found = priorities([shared("b", 100, "1d"), shared("a", 10, "5d"), facts("c", hours=None)])
+    assert numbers_of(found) == {"a": 1, "b": 2}
+
+
+def crowd(count: int) -> Chart:
+    return draw(priorities([shared(f"s{n}", 3 + n * 7 % 50, f"{1 + n % 9}d-{2 + n % 9}d") for n in range(count)]))
+
+
+def test_of_twenty_five_each_has_its_number() -> None:
+    """In a panel of 25 stories, many of them at one place, no number is missing."""
+    told = texts(crowd(25).svg)
+    assert {str(number) for number in range(1, 26)} <= set(told)
+    assert not any("without a number" in text for text in told)
+
+
+def test_of_very_many_the_missing_are_counted() -> None:
+    """Where there is no room for all numbers, the key says how many are missing; the list has them all."""
+    chart = crowd(120)
+    told = texts(chart.svg)
+    (missing,) = (int(text.split()[0]) for text in told if text.endswith("without a number: there is no room"))
+    bold = [each for each in parsed(chart.svg).iter("text") if each.get("text-anchor") == "middle"]
+    assert 0 < missing == 120 - sum((each.text or "").isdigit() for each in bold)
+    assert chart.readings
+    assert len(chart.readings.rows) == 120
 
 
 def test_of_many_only_the_first_have_bars() -> None:

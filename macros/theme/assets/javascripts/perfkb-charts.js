@@ -22,6 +22,7 @@
       top: Number(table.dataset.top),
       bottom: Number(table.dataset.bottom),
       levels: (table.dataset.levels || "").split(" ").filter(Boolean).map(Number),
+      points: "points" in table.dataset,
       rows: Array.from(table.tBodies[0].rows, function (row) {
         var words = texts(row.cells);
         return {
@@ -103,9 +104,12 @@
     this.width = box.width;
     this.height = box.height;
     this.readings = readings;
-    this.row = readings.rows.length - 1;
+    var last = readings.rows.length - 1;
+    // Of time the last is looked for; a list of points begins with its first.
+    this.row = readings.points ? 0 : last;
     this.column = 0;
-    this.handle.setAttribute("aria-valuemax", String(this.row));
+    this.handle.setAttribute("aria-valuemax", String(last));
+    this.line.hidden = Boolean(readings.points);
     this.line.style.top = 100 * readings.top / this.height + "%";
     this.line.style.height = 100 * (readings.bottom - readings.top) / this.height + "%";
     this.tip.style.top = this.line.style.top;
@@ -129,6 +133,7 @@
     this.line.style.left = this.dot.style.left = x + "%";
     this.dot.hidden = y === null;
     this.dot.style.top = 100 * (y || 0) / this.height + "%";
+    if (this.readings.points) this.beside(100 * y / this.height);
     // On the side that has more room.
     this.tip.style.left = x < 50 ? x + "%" : "auto";
     this.tip.style.right = x < 50 ? "auto" : 100 - x + "%";
@@ -141,15 +146,26 @@
     }, this);
   };
 
+  // Of a tall drawing, only the part around a point may be on the screen.
+  Reader.prototype.beside = function (y) {
+    this.tip.style.top = y < 50 ? y + "%" : "auto";
+    this.tip.style.bottom = y < 50 ? "auto" : 100 - y + "%";
+  };
+
   Reader.prototype.show = function () { this.handle.classList.add("pk-reader--on"); };
   Reader.prototype.hide = function () { this.handle.classList.remove("pk-reader--on"); };
 
   Reader.prototype.point = function (event) {
     var box = this.handle.getBoundingClientRect(), readings = this.readings;
     var x = (event.clientX - box.left) / box.width * this.width;
-    this.row = nearest(readings.rows.map(function (row) { return row.x; }), x);
+    var y = (event.clientY - box.top) / box.height * this.height;
+    if (readings.points) {
+      var away = readings.rows.map(function (row) { return Math.hypot(row.x - x, row.y - y); });
+      this.row = away.indexOf(Math.min.apply(null, away));
+    } else {
+      this.row = nearest(readings.rows.map(function (row) { return row.x; }), x);
+    }
     if (readings.levels.length) {
-      var y = (event.clientY - box.top) / box.height * this.height;
       var far = readings.levels.map(function (level) { return Math.abs(level - y); });
       this.column = far.indexOf(Math.min.apply(null, far));
     }
@@ -166,6 +182,10 @@
     };
     // Which column lies above another depends on the chart.
     var down = levels.length > 1 && levels[0] > levels[1] ? -1 : 1;
+    if (this.readings.points) {
+      rows.ArrowUp = this.row - 1;
+      rows.ArrowDown = this.row + 1;
+    }
     var columns = levels.length ? { ArrowUp: this.column - down, ArrowDown: this.column + down } : {};
     if (event.key === "Escape") return this.hide();
     if (event.altKey || event.ctrlKey || event.metaKey || !(event.key in rows || event.key in columns)) return;

@@ -55,7 +55,7 @@
     });
     var facets = boxes.map(function (each) { return each.facet; }).filter(function (name, at, all) { return all.indexOf(name) === at; });
     var output = form.querySelector("output"), reset = form.querySelector("[type=reset]");
-    var opener = form.querySelector(".pk-filters__open");
+    var opener = form.querySelector(".pk-filters__open"), done = form.querySelector(".pk-facets__done button");
     var nothing = place.querySelector(".pk-filters__nothing");
     var collator = new Intl.Collator(document.documentElement.lang || "en", { numeric: true, sensitivity: "base" });
     var board = null, flat = null, ordered = "", waiting = null;
@@ -95,7 +95,9 @@
         each.box.closest("li").classList.toggle("pk-facets__none", !count && !each.box.checked);
       });
       var some = words.length || names.length;
-      say(output, shown + (shown < entries.length ? " of " + entries.length : "") + " " + output.dataset.pkWhat);
+      var found = shown + (shown < entries.length ? " of " + entries.length : "") + " " + output.dataset.pkWhat;
+      say(output, found);
+      say(done, shown ? "Show " + found : "Close");
       reset.hidden = !some;
       nothing.hidden = shown > 0;
       var many = names.reduce(function (sum, name) { return sum + asked[name].length; }, 0);
@@ -288,10 +290,22 @@
       apply();
       keep(false);
     });
-    opener.addEventListener("click", function () {
-      var open = opener.getAttribute("aria-expanded") !== "true";
+    function unfold(open) {
       opener.setAttribute("aria-expanded", String(open));
       form.classList.toggle("pk-filters--open", open);
+    }
+
+    // Back to the button that opened the facets, beneath which the list begins.
+    function close() {
+      unfold(false);
+      opener.focus({ preventScroll: true });
+      output.scrollIntoView();
+    }
+
+    opener.addEventListener("click", function () { unfold(opener.getAttribute("aria-expanded") !== "true"); });
+    done.addEventListener("click", close);
+    form.querySelector(".pk-facets").addEventListener("keydown", function (event) {
+      if (event.key === "Escape" && opener.getAttribute("aria-expanded") === "true") close();
     });
     nothing.querySelector(".pk-filters__search").addEventListener("click", searchAll);
     nothing.addEventListener("click", function (event) {

@@ -7,9 +7,9 @@
     var days = Math.floor(minutes / 1440);
     var hours = Math.floor(minutes / 60);
     if (days >= 3) return days + " days";
-    if (hours >= 24) return hours + " h";
-    if (hours >= 1) return hours + " h" + (minutes % 60 ? " " + (minutes % 60) + " min" : "");
-    return minutes + " min";
+    if (hours >= 24) return hours + "\u00a0h";
+    if (hours >= 1) return hours + "\u00a0h" + (minutes % 60 ? " " + (minutes % 60) + "\u00a0min" : "");
+    return minutes + "\u00a0min";
   }
 
   function refreshAges() {

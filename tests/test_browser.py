@@ -1,18 +1,14 @@
 """The built sample in a real Chromium: light and dark, wide and narrow, nothing from elsewhere."""
 
-import functools
 import re
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any, ClassVar
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.attacks import FIELDS, MORE_FIELDS, TEXTS, armed, field_story, text_story
-from tests.browsing import headers_of
+from tests.browsing import headers_of, served
 from tests.commands import copy_sample, perfkb, succeed
 from tests.servers import require
 
@@ -45,27 +41,6 @@ JOINED = [f"stories/attacks-{number}/" for number in range(-(-len(IN_TEXTS) // T
 """Pages that hold the contents of several attacks' pages: loading each by itself would take a minute."""
 
 
-class _Guarded(SimpleHTTPRequestHandler):
-    """Serves the site; below /guarded/ with the headers that it brings along."""
-
-    protocol_version = "HTTP/1.1"
-    headers_of_site: ClassVar[dict[str, str]] = {}
-
-    def do_GET(self) -> None:
-        self.guarded = self.path.startswith("/guarded/")
-        self.path = self.path.removeprefix("/guarded") if self.guarded else self.path
-        super().do_GET()
-
-    def end_headers(self) -> None:
-        if self.guarded:
-            for name, value in self.headers_of_site.items():
-                self.send_header(name, value)
-        super().end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 def _join(site: Path) -> None:
     """Writes the pages `JOINED`."""
     pages = [(site / f"stories/{slug}/index.html").read_text(encoding="utf-8") for slug in IN_TEXTS]
@@ -78,8 +53,8 @@ def _join(site: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the sample, to which a story full of attacks was added."""
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the sample's site, with a story for each attack."""
     require("chromium")
     root = tmp_path_factory.mktemp("browser") / "kb"
     copy_sample(root)
@@ -88,14 +63,21 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     perfkb("-C", root, "refresh")
     succeed("-C", root, "build", "--quarantine")
     _join(root / "site")
-    _Guarded.headers_of_site = headers_of(root / "site")
-    handler = functools.partial(_Guarded, directory=str(root / "site"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
+    return root / "site"
+
+
+@pytest.fixture(scope="module")
+def sample(site: Path) -> Iterator[str]:
+    """Where it is served without any of the headers that it brings along."""
+    with served(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def guarded(site: Path) -> Iterator[str]:
+    """Where it is served with them."""
+    with served(site, headers_of(site)) as address:
+        yield address
 
 
 @pytest.fixture(params=[(scheme, width) for scheme in ("light", "dark") for width in (1280, 390)], ids=str)
@@ -148,12 +130,13 @@ def test_ages_are_those_of_the_sample(page: Page, sample: str) -> None:
 
 
 @pytest.fixture
-def watched(browser: Browser, sample: str) -> Iterator[tuple[Page, list[str]]]:
+def watched(browser: Browser, sample: str, guarded: str) -> Iterator[tuple[Page, list[str]]]:
     """A page, and what it asks of other hosts or is kept from doing by a policy."""
     context = browser.new_context()
     made = context.new_page()
     faults: list[str] = []
-    made.on("request", lambda asked: None if asked.url.startswith((sample, "data:")) else faults.append(asked.url))
+    ours = (sample, guarded, "data:")
+    made.on("request", lambda asked: None if asked.url.startswith(ours) else faults.append(asked.url))
     made.on("dialog", lambda dialog: faults.append(dialog.message))
     made.add_init_script(
         "addEventListener('securitypolicyviolation', e => console.error('violation ' + e.violatedDirective))"
@@ -189,14 +172,14 @@ def test_no_attack_runs_in_search(watched: tuple[Page, list[str]], sample: str) 
     assert faults == []
 
 
-def test_the_policy_is_obeyed(watched: tuple[Page, list[str]], sample: str) -> None:
+def test_the_policy_is_obeyed(watched: tuple[Page, list[str]], guarded: str) -> None:
     """With the policy that the site brings along, pages of every kind, search and palette work without a violation."""
     page, faults = watched
     for path in dict.fromkeys((*PAGES, *LISTS, "404.html", JOINED[0])):
-        page.goto(f"{sample}guarded/{path}")
+        page.goto(guarded + path)
         policy = page.evaluate("fetch(location).then(answer => answer.headers.get('content-security-policy'))")
         assert "default-src 'none'" in policy
-    page.goto(f"{sample}guarded/{STORY}")
+    page.goto(guarded + STORY)
     page.wait_for_load_state("networkidle")
     assert page.locator("figure.pk-chart svg").count() >= 3
     before = page.evaluate(SCHEME)
@@ -208,7 +191,7 @@ def test_the_policy_is_obeyed(watched: tuple[Page, list[str]], sample: str) -> N
     assert faults == []
 
 
-def test_the_policy_stops_scripts(watched: tuple[Page, list[str]], sample: str) -> None:
+def test_the_policy_stops_scripts(watched: tuple[Page, list[str]], sample: str, guarded: str) -> None:
     """Under the policy a script or a handler that got into a page does not run; without it, it would."""
     page, faults = watched
     page.route(
@@ -222,9 +205,9 @@ def test_the_policy_stops_scripts(watched: tuple[Page, list[str]], sample: str) 
             ),
         ),
     )
-    for prefix, ran in (("guarded/", False), ("", True)):
+    for address, ran in ((guarded, False), (sample, True)):
         faults.clear()
-        page.goto(f"{sample}{prefix}{STORY}")
+        page.goto(address + STORY)
         page.wait_for_load_state("load")
         assert (page.evaluate("window.pwned") is not None) == ran
         assert any("violation script-src" in fault for fault in faults) != ran

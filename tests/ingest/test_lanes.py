@@ -32,6 +32,23 @@ def many(base: Base, count: int, source: str = "fake") -> list[str]:
     return names
 
 
+class Work:
+    """Work that takes its time, and the most of it that was ever done at once."""
+
+    def __init__(self) -> None:
+        self.busy = self.most = 0
+        self.lock = threading.Lock()
+
+    def take(self, seconds: float) -> None:
+        """Takes so long, in a thread."""
+        with self.lock:
+            self.busy += 1
+            self.most = max(self.most, self.busy)
+        time.sleep(seconds)
+        with self.lock:
+            self.busy -= 1
+
+
 @pytest.fixture
 def base(tmp_path: Path) -> Base:
     return Base(tmp_path / "kb", "fake: {kind: fake, history: 2d, parallel: 1}\n")
@@ -44,33 +61,23 @@ def base(tmp_path: Path) -> Base:
 def test_requests_at_a_time(tmp_path: Path, fake: Fake, parallel: int) -> None:
     """A source never gets more requests at a time than its `parallel` says."""
     base = Base(tmp_path, f"fake: {{kind: fake, history: 2d, parallel: {parallel}}}\n")
-    busy, most, lock = [0], [0], threading.Lock()
+    work = Work()
 
     def count(window: Window) -> Fetched:
-        with lock:
-            busy[0] += 1
-            most[0] = max(most[0], busy[0])
-        time.sleep(0.1)
-        with lock:
-            busy[0] -= 1
+        work.take(0.1)
         return whole(window)
 
     fake.answers = dict.fromkeys(many(base, 12), count)
     assert base.refresh().count("fresh") == 12
-    assert most[0] == parallel
+    assert work.most == parallel
 
 
 def test_sources_of_one_host_share_its_limit(tmp_path: Path) -> None:
     """The smallest `parallel` of the sources on a host holds for all of them together, and they take turns."""
-    busy, most, lock = [0], [0], threading.Lock()
+    work = Work()
 
     def answer(_: Asked) -> Reply:
-        with lock:
-            busy[0] += 1
-            most[0] = max(most[0], busy[0])
-        time.sleep(0.02)
-        with lock:
-            busy[0] -= 1
+        work.take(0.02)
         return Reply(CSV)
 
     with FaultServer(answer) as server:
@@ -84,7 +91,7 @@ def test_sources_of_one_host_share_its_limit(tmp_path: Path) -> None:
             base.story(source, **series)
         assert base.refresh().count("fresh") == 12
         first = [each.path.split("/")[1] for each in server.asked[:6]]
-    assert most[0] == 2
+    assert work.most == 2
     assert first.count("one") in (2, 3, 4)
 
 
